@@ -1,0 +1,1 @@
+// One unit to hang the precompiled headers on.
