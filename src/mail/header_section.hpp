@@ -1,0 +1,56 @@
+// The header section of a content, collected while its octets pass by.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace postrider::mail {
+
+inline constexpr std::size_t kHeaderSectionOctetsMax = 256 * 1024;  // LIMITS.md
+inline constexpr std::size_t kHeaderFieldsMax = 1000;               // LIMITS.md
+inline constexpr std::size_t kReceivedFieldsMax = 100;              // 5321 §6.3
+
+/// A part of a content, in octets from its start.
+struct Range {
+  std::uint64_t offset = 0;
+  std::uint64_t size_octets = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+struct HeaderField {
+  std::string name;   ///< as written, without the colon
+  std::string value;  ///< after the colon, folds unfolded (5322 §2.2.3), trimmed
+  Range range;        ///< the whole field with its final CRLF
+};
+
+struct HeaderSection {
+  std::vector<HeaderField> fields;
+  std::uint64_t size_octets = 0;  ///< up to and without the empty line
+  /// The value of the first field with that name, or empty. ASCII case-insensitive. Points into this object.
+  [[nodiscard]] std::string_view first(std::string_view name) const;
+  [[nodiscard]] std::size_t count(std::string_view name) const;
+};
+
+/// Takes content chunk by chunk; stops storing at the end of the header section. A line that is no field and no fold ends
+/// the section (mail without headers exists).
+class HeaderCollector {
+ public:
+  /// Errors (sticky)  too_long: over kHeaderSectionOctetsMax or kHeaderFieldsMax.
+  [[nodiscard]] Result<void> append(std::string_view octets);
+  [[nodiscard]] bool complete() const { return complete_; }
+  /// The fields found, at the end of the content or earlier. Errors  as append.
+  [[nodiscard]] Result<HeaderSection> finish() &&;
+
+ private:
+  std::string octets_;
+  std::size_t scanned_ = 0;
+  std::size_t fields_ = 0;
+  bool complete_ = false;
+  bool too_long_ = false;
+};
+
+}  // namespace postrider::mail

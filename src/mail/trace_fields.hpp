@@ -1,0 +1,32 @@
+// The trace fields that we write (5321 §4.4).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/clock.hpp"
+#include "mail/address.hpp"
+
+namespace postrider::mail {
+
+struct ReceivedClause {
+  std::string hello;          ///< what the client said in EHLO/HELO; empty: it said nothing
+  std::string client_ip;      ///< textual address without brackets; empty for a local submission
+  std::string by;             ///< our hostname
+  std::string_view protocol;  ///< SMTP, ESMTP, … (3848)
+  std::string queue_id;
+  std::string for_address;    ///< only when there is exactly one recipient; empty: no clause
+  WallTime at;
+};
+
+/// `Received: from … by … with … id …;\r\n\t<date>\r\n`, folded to at most 998 octets a line. What the client said is
+/// restricted to printable ASCII.
+[[nodiscard]] std::string received_field(const ReceivedClause& clause);
+
+/// `Return-Path: <…>\r\n` (5321 §4.4).
+[[nodiscard]] std::string return_path_field(const Path& reverse_path);
+
+/// `Delivered-To: …\r\n`.
+[[nodiscard]] std::string delivered_to_field(const Address& address);
+
+}  // namespace postrider::mail

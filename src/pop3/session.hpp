@@ -1,0 +1,106 @@
+// The server side of one POP3 session, without socket, clock or mailbox (1939; CAPA 2449, AUTH PLAIN 5034, 3206 codes).
+//
+// Same shape as smtp::ServerSession: take an action, do it, step with the answer where it is a question.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/secret.hpp"
+
+namespace postrider::pop3 {
+
+// LIMITS.md "IMAP, POP3, ManageSieve".
+inline constexpr std::size_t kLineOctetsMaxBeforeLogin = 8192;
+inline constexpr std::size_t kLineOctetsMax = 65'536;
+inline constexpr unsigned kErrorsMax = 20;
+inline constexpr unsigned kFailedLoginsMax = 5;
+
+enum class Cleartext : std::uint8_t { refused, allowed };  ///< login without TLS (plaintext_auth)
+
+struct Settings {
+  std::string hostname;
+  Cleartext cleartext = Cleartext::refused;
+};
+
+/// One message of the maildrop, as it was when the session began.
+struct Message {
+  std::string unique_id;  ///< UIDL: 1-70 octets 0x21-0x7E
+  std::uint64_t size_octets = 0;
+};
+
+// --- Events ---
+struct Received {
+  std::string_view octets;  ///< valid during the step only
+};
+struct LoggedIn {
+  std::vector<Message> messages;
+};
+/// Refused login. `code`: AUTH, SYS/TEMP, IN-USE (2449 §8, 3206); `text` for people.
+struct LoginRefused {
+  std::string_view code;
+  std::string text;
+};
+/// A chunk of the message asked for with Fetch; CRLF line ends.
+struct Chunk {
+  std::string_view octets;  ///< valid during the step only
+  bool last = false;
+};
+struct FetchFailed {
+  std::string text;
+};
+struct Deleted {
+  bool all = true;  ///< false: some or all of them remain (1939 §6)
+};
+struct TimedOut {};
+struct PeerClosed {};
+struct Draining {};
+using Event = std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, TimedOut, PeerClosed, Draining>;
+
+// --- Actions ---
+struct Send {
+  std::string octets;
+};
+struct AskLogin {
+  std::string login;
+  Secret password;
+};
+/// Question: chunks of message `index` (from 0) until `last`. The next chunk is asked for by Continue; none when the engine
+/// has enough (TOP): it goes on without.
+struct Fetch {
+  std::size_t index = 0;
+};
+struct Continue {};      ///< question: the next chunk
+struct StopFetching {};  ///< the engine needs no more of this message
+/// Question: delete these for good, then answer Deleted.
+struct DeleteMessages {
+  std::vector<std::size_t> indices;
+};
+struct HangUp {};
+using Action = std::variant<Send, AskLogin, Fetch, Continue, StopFetching, DeleteMessages, HangUp>;
+using Actions = std::deque<Action>;
+
+enum class Wait : std::uint8_t { before_login, command };  ///< 60 s, 10 min
+
+class Session {
+ public:
+  explicit Session(Settings settings);
+  void start(Actions& out);
+  void step(const Event& event, Actions& out);
+  [[nodiscard]] Wait waits_for() const;
+  [[nodiscard]] bool closed() const;
+
+ private:
+  struct State;
+  struct StateDeleter {
+    void operator()(State* state) const;
+  };
+  std::unique_ptr<State, StateDeleter> state_;
+};
+
+}  // namespace postrider::pop3

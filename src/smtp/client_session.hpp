@@ -1,0 +1,86 @@
+// The client side of one SMTP session, without socket, clock or queue (5321; 2920, 1870, 6152, 3030 not used yet, 2034).
+//
+// One connection carries any number of transactions: after `ready()` the driver calls `begin`, and steps until
+// `TransactionDone`. Every recipient of the transaction has exactly one outcome there, whatever the remote did.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "mail/address.hpp"
+#include "smtp/reply.hpp"
+#include "smtp/server_session.hpp"
+
+namespace postrider::smtp {
+
+/// The part of a session in which an outcome came about; for logs, reports and retries by phase.
+enum class Phase : std::uint8_t { connect, greeting, hello, mail, rcpt, data, content, end_of_data, quit };
+[[nodiscard]] std::string_view name_of(Phase phase);
+
+struct ClientTransaction {
+  mail::Path reverse_path;
+  std::vector<mail::Address> recipients;  ///< at least one
+  std::uint64_t size_octets = 0;          ///< of the content, before transparency
+  BodyType body = BodyType::seven_bit;    ///< eight_bit_mime: the content has octets over 127
+};
+
+struct RecipientOutcome {
+  Reply reply;  ///< the remote's; 250 only when the remote took responsibility; made up (4.4.2 …) where it said nothing
+  Phase phase = Phase::connect;
+};
+
+/// A chunk of content, in answer to WantContent. CRLF line ends; what a chunk is cut at does not matter.
+struct Content {
+  std::string_view octets;  ///< valid during the step only
+  bool last = false;
+};
+/// The content could not be read to its end: the transaction is broken off without an end of data.
+struct ContentFailed {};
+using ClientEvent = std::variant<Received, Content, ContentFailed, TimedOut, PeerClosed>;
+
+struct WantContent {};
+struct TransactionDone {
+  std::vector<RecipientOutcome> outcomes;  ///< in the order of the recipients
+};
+/// The session came to an end before a transaction could begin (refused greeting or EHLO, no answer).
+struct SessionRefused {
+  RecipientOutcome outcome;  ///< stands for every recipient
+};
+using ClientAction = std::variant<Send, WantContent, TransactionDone, SessionRefused, HangUp>;
+using ClientActions = std::deque<ClientAction>;
+
+/// LIMITS.md "client waits", 5321 §4.5.3.2.
+enum class ClientWait : std::uint8_t { greeting, hello, mail_rcpt, data, block, end_of_data, quit };
+
+class ClientSession {
+ public:
+  /// `hello_name`: our hostname, said in EHLO/HELO.
+  explicit ClientSession(std::string hello_name);
+
+  /// Starts waiting for the greeting.
+  void start(ClientActions& out);
+  void step(const ClientEvent& event, ClientActions& out);
+
+  /// Greeting and hello are done and no transaction is open: `begin` or `quit` may be called.
+  [[nodiscard]] bool ready() const;
+  /// Starts a transaction; only when `ready()`. RSET is sent by itself where a transaction before was broken off.
+  void begin(ClientTransaction transaction, ClientActions& out);
+  /// QUIT, then HangUp; only when `ready()`.
+  void quit(ClientActions& out);
+  [[nodiscard]] bool closed() const;
+  [[nodiscard]] ClientWait waits_for() const;
+
+ private:
+  struct State;
+  struct StateDeleter {
+    void operator()(State* state) const;
+  };
+  std::unique_ptr<State, StateDeleter> state_;
+};
+
+}  // namespace postrider::smtp
