@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/octet_range.hpp"
 #include "core/result.hpp"
 
 namespace postrider::mail {
@@ -14,17 +15,10 @@ inline constexpr std::size_t kHeaderSectionOctetsMax = 256 * 1024;  // LIMITS.md
 inline constexpr std::size_t kHeaderFieldsMax = 1000;               // LIMITS.md
 inline constexpr std::size_t kReceivedFieldsMax = 100;              // 5321 §6.3
 
-/// A part of a content, in octets from its start.
-struct Range {
-  std::uint64_t offset = 0;
-  std::uint64_t size_octets = 0;
-  friend bool operator==(const Range&, const Range&) = default;
-};
-
 struct HeaderField {
   std::string name;   ///< as written, without the colon
   std::string value;  ///< after the colon, folds unfolded (5322 §2.2.3), trimmed
-  Range range;        ///< the whole field with its final CRLF
+  OctetRange range;        ///< the whole field with its final CRLF
 };
 
 struct HeaderSection {

@@ -1,0 +1,106 @@
+// Who exists and who may: domains, accounts, aliases, credentials; in the store, and read-only from the configuration file.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/random.hpp"
+#include "core/result.hpp"
+#include "core/secret.hpp"
+#include "core/task.hpp"
+#include "core/workers.hpp"
+#include "mail/account_id.hpp"
+#include "mail/address.hpp"
+#include "store/store.hpp"
+
+namespace postrider::directory {
+
+inline constexpr std::size_t kAliasDepthMax = 10;      // LIMITS.md
+inline constexpr std::size_t kAliasTargetsMax = 1000;  // LIMITS.md
+
+enum class Source : std::uint8_t { store, file };  ///< `file` ones are read-only to the commands
+
+struct DomainRecord {
+  mail::Domain name;
+  std::optional<mail::Address> catch_all;
+  std::string subaddress = "+";             ///< separator of `user+detail`; empty: none
+  std::optional<mail::Address> postmaster;  ///< unset: the domain's first account
+  Source source = Source::store;
+};
+
+struct Account {
+  mail::AccountId id{};
+  mail::Address address;
+  bool enabled = true;
+  WallTime created;
+};
+
+struct AliasRecord {
+  mail::Address address;
+  std::vector<mail::Address> targets;
+  Source source = Source::store;
+};
+
+/// Where a recipient's mail goes in the end.
+struct Target {
+  mail::Address address;                    ///< as it is delivered; a subaddress is kept
+  std::optional<mail::AccountId> account;  ///< set: a mailbox here; unset: an address elsewhere (alias target)
+};
+
+struct NotOurs {};  ///< the domain is not local: the relay function decides
+struct Unknown {
+  std::string reason;  ///< "no such user", "account is disabled", "alias loop", …
+};
+struct Deliverable {
+  std::vector<Target> targets;  ///< at least one, no two alike
+};
+using Resolution = std::variant<NotOurs, Unknown, Deliverable>;
+
+struct Settings {
+  std::vector<DomainRecord> domains;  ///< [[domain]] of the file
+  std::vector<AliasRecord> aliases;   ///< [[alias]] of the file
+};
+
+/// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to us).
+/// Errors of all: transient, corrupt from the store.
+class Directory {
+ public:
+  Directory(store::Store* store, Workers* workers, Random* random, Clock* clock, Settings settings);
+
+  [[nodiscard]] Task<Result<bool>> is_local(mail::Domain domain);
+
+  /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain with
+  /// an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives Unknown.
+  [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
+
+  /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash.
+  [[nodiscard]] Task<Result<Account>> authenticate(std::string login, Secret password);
+
+  // For the commands. Errors  conflict: exists already; not_found; denied: is in the file; malformed: says why.
+  [[nodiscard]] Task<Result<void>> add_domain(DomainRecord domain);
+  [[nodiscard]] Task<Result<void>> remove_domain(mail::Domain domain);  ///< conflict: accounts or aliases are left in it
+  [[nodiscard]] Task<Result<std::vector<DomainRecord>>> list_domains();
+  [[nodiscard]] Task<Result<Account>> add_account(mail::Address address, Secret password);  ///< not_found: no such domain
+  [[nodiscard]] Task<Result<void>> remove_account(mail::Address address);
+  [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
+  [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);
+  [[nodiscard]] Task<Result<std::vector<Account>>> list_accounts();
+  [[nodiscard]] Task<Result<void>> add_alias(mail::Address address, std::vector<mail::Address> targets);
+  /// Removes these targets, or the whole alias when there are none given.
+  [[nodiscard]] Task<Result<void>> remove_alias(mail::Address address, std::vector<mail::Address> targets);
+  [[nodiscard]] Task<Result<std::vector<AliasRecord>>> list_aliases();
+
+ private:
+  store::Store* store_;
+  Workers* workers_;
+  Random* random_;
+  Clock* clock_;
+  Settings settings_;
+};
+
+}  // namespace postrider::directory

@@ -1,0 +1,99 @@
+// Acceptance, stage by stage. Each verdict carries its rule and reason, which feed reply, log and trace.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+#include "core/task.hpp"
+#include "directory/directory.hpp"
+#include "mail/account_id.hpp"
+#include "mail/address.hpp"
+#include "mail/header_section.hpp"
+#include "route/route.hpp"
+
+namespace postrider::gate {
+
+enum class ListenerRole : std::uint8_t { relay_in, submission };  ///< port 25; 587 and 465
+
+/// Who the session is. Set only by AUTH (later) and by the peer's network; never by HELO, XCLIENT or loopback (SECURITY R4).
+struct SessionIdentity {
+  std::optional<mail::AccountId> account;
+  bool in_relay_network = false;  ///< the peer's address is in relay_from
+};
+
+struct Verdict {
+  int code = 250;        ///< 2yz accept, 4yz and 5yz refuse
+  std::string enhanced;
+  std::string text;
+  std::string rule;      ///< stable name: "relay.denied", "recipient.unknown", …
+};
+[[nodiscard]] inline bool accepts(const Verdict& verdict) { return verdict.code < 400; }
+
+enum class RelayDecision : std::uint8_t { local, relay, denied };
+
+/// The relay function (SECURITY R4): the one place that decides whether mail for a domain may enter. Pure.
+[[nodiscard]] RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain, const SessionIdentity& identity, ListenerRole role);
+
+struct RecipientVerdict {
+  Verdict verdict;
+  std::vector<directory::Target> targets;  ///< where it goes, when accepted; addresses elsewhere have no account
+};
+
+struct Settings {
+  std::uint64_t max_message_size = 0;
+  std::size_t max_connections = 10'000;
+  std::size_t max_connections_per_ip = 50;
+};
+
+/// Counts sessions, of all shards. Thread-safe.
+class SessionCounts {
+ public:
+  /// A place for a session of that address; gives it back when it dies.
+  class Place {
+   public:
+    Place() = default;
+    Place(Place&&) noexcept;
+    Place& operator=(Place&&) noexcept;
+    ~Place();
+
+   private:
+    friend class SessionCounts;
+    std::shared_ptr<void> held_;
+  };
+  explicit SessionCounts(Settings settings);
+  /// Errors  exhausted: max_connections (421 4.3.2), denied: max_connections_per_ip (421 4.7.0). Before any other work.
+  [[nodiscard]] Result<Place> enter(const route::AddressOctets& peer);
+  [[nodiscard]] std::size_t sessions() const;
+  /// More than 80 % of max_connections are used: waits become short (LIMITS.md).
+  [[nodiscard]] bool crowded() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class Gate {
+ public:
+  Gate(directory::Directory* directory, store::Store* store, Settings settings);
+
+  /// MAIL: size and room. 552 5.3.4, 452 4.3.1.
+  [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets, const SessionIdentity& identity) const;
+
+  /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not readable.
+  [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity, ListenerRole role);
+
+  /// End of content. `section` failed: 550 5.6.0. Received fields over kReceivedFieldsMax: 554 5.4.6.
+  [[nodiscard]] Verdict check_content(const Result<mail::HeaderSection>& section) const;
+
+ private:
+  directory::Directory* directory_;
+  store::Store* store_;
+  Settings settings_;
+};
+
+}  // namespace postrider::gate
