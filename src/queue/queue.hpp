@@ -70,6 +70,7 @@ struct NewEntry {
   mail::Path reverse_path;
   std::vector<NewRecipient> recipients;  ///< 1 to kRecipientsMax
   store::Content content;                ///< its body is named by the same transaction (add_blob by the caller)
+  std::vector<OctetRange> return_paths;  ///< Return-Path fields of the body: dropped at final delivery only (5321 §4.4)
   bool has_eight_bit = false;
   ReportTo report_to = ReportTo::postmaster;
   WallTime arrival;
@@ -81,6 +82,7 @@ struct Entry {
   QueueId id;
   mail::Path reverse_path;
   store::Content content;
+  std::vector<OctetRange> return_paths;
   bool has_eight_bit = false;
   ReportTo report_to = ReportTo::postmaster;
   WallTime arrival;
@@ -152,7 +154,7 @@ struct Listed {
 
 class Queue {
  public:
-  Queue(store::Store* store, Clock* clock, Random* random, Settings settings);
+  Queue(store::Store* store, Clock* clock, Random* random, Settings settings, Events* events);
   ~Queue();
 
   /// Puts entry, recipients, due times and the trace event into `transaction`; the caller adds the body and commits it
