@@ -1,0 +1,41 @@
+// What delivery says in the log.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/events.hpp"
+
+namespace postrider::delivery {
+
+/// One attempt for one recipient has ended and its outcome is on disk.
+struct AttemptEnded {
+  static constexpr std::string_view kName = "delivery.attempt";
+  static constexpr Level kLevel = Level::info;
+  std::string_view id;
+  std::string_view outcome;  ///< delivered, relayed, deferred, failed
+  std::string recipient;
+  std::string_view remote;
+  std::string_view reply;
+  void fields(FieldSink& sink) const {
+    sink.add("id", id);
+    sink.add("outcome", outcome);
+    sink.add("to", recipient);
+    sink.add("remote", remote);
+    sink.add("reply", reply);
+  }
+};
+
+/// An outcome could not be written; the recipient stays in the queue.
+struct SettleFailed {
+  static constexpr std::string_view kName = "delivery.settle_failed";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view id;
+  std::string error;
+  void fields(FieldSink& sink) const {
+    sink.add("id", id);
+    sink.add("error", error);
+  }
+};
+
+}  // namespace postrider::delivery

@@ -1,0 +1,75 @@
+// One job in hand: the recipients of one entry, carried to where they go. Inside of the deliverer.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "delivery/deliverer.hpp"
+#include "delivery/destinations.hpp"
+#include "delivery/mailbox_turns.hpp"
+#include "delivery/report.hpp"
+
+namespace postrider::delivery {
+
+/// What all jobs share.
+struct Workshop {
+  Doors doors;
+  Rooms rooms;
+  Settings settings;
+  MailboxTurns turns;
+  Destinations destinations;
+  Reporter reporter;
+  Metric* delivered;
+  Metric* relayed;
+  Metric* deferred;
+  Metric* failed;
+};
+
+/// A recipient with what became of it.
+struct Ended {
+  queue::Recipient recipient;
+  queue::Outcome outcome;
+};
+
+class Job {
+ public:
+  Job(Workshop* workshop, queue::Job job);
+
+  /// Carries every recipient of the job; each is settled or given back when this ends. One shard.
+  [[nodiscard]] static Task<void> run(std::shared_ptr<Job> job);  // shared: the groups of a job end in any order
+
+ private:
+  struct Group {
+    route::Relay relay;
+    std::vector<queue::Recipient> recipients;
+  };
+
+  [[nodiscard]] Task<void> deliver_locally(queue::Recipient recipient);
+  /// The commit that takes the recipient off the queue and appends to the mailbox: exactly once, whatever crashes.
+  [[nodiscard]] Task<Result<void>> append(queue::Recipient recipient);
+  [[nodiscard]] static Task<void> carry(std::shared_ptr<Job> job, Group group);
+  /// Finds the next hop of every recipient that is not here. Those that have none are settled.
+  [[nodiscard]] Task<std::vector<Group>> find_groups(std::vector<queue::Recipient> recipients);
+  /// Commits outcomes, with the report that they lead to. Those that could not be committed are given back.
+  [[nodiscard]] Task<void> settle(std::vector<Ended> ended);
+  /// One try of `settle`. Errors  conflict: read again and try again.
+  [[nodiscard]] Task<Result<void>> commit(const std::vector<Ended>* ended);
+  /// Reads entry and recipients again after a conflict; recipients that are gone leave `ended`.
+  [[nodiscard]] Task<Result<void>> read_again(std::vector<Ended>* ended);
+  void tell(const Ended& ended);
+
+  // Commits of one entry take turns, since each changes its count.
+  [[nodiscard]] Task<void> lock();
+  void unlock();
+
+  Workshop* workshop_;
+  queue::Entry entry_;
+  std::vector<queue::Recipient> recipients_;
+  bool locked_ = false;
+  std::deque<std::function<void()>> waiting_;
+};
+
+}  // namespace postrider::delivery

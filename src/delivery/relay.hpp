@@ -1,0 +1,76 @@
+// The SMTP transport: one entry's recipients to one next hop.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "mail/address.hpp"
+#include "net/connector.hpp"
+#include "net/scratch.hpp"
+#include "route/route.hpp"
+#include "smtp/client_session.hpp"
+#include "store/content.hpp"
+
+namespace postrider::delivery {
+
+inline constexpr std::size_t kRecipientsATransactionMax = 50;  // LIMITS.md "per destination"
+inline constexpr unsigned kSessionsAnAttemptMax = 5;           // LIMITS.md "MX tried"
+
+/// LIMITS.md "client waits", 5321 §4.5.3.2.
+struct ClientTimeouts {
+  Duration connect = std::chrono::seconds(30);
+  Duration greeting = std::chrono::seconds(300);
+  Duration hello = std::chrono::seconds(300);
+  Duration mail_rcpt = std::chrono::seconds(300);
+  Duration data = std::chrono::seconds(120);
+  Duration block = std::chrono::seconds(180);
+  Duration end_of_data = std::chrono::seconds(600);
+  Duration quit = std::chrono::seconds(5);  // the message is safe by then: no reason to wait for manners
+};
+
+struct RelaySettings {
+  std::string hostname;  ///< said in EHLO
+  ClientTimeouts timeouts;
+};
+
+/// Gives a content from front to back, as often as it is asked to.
+class ContentSource {
+ public:
+  virtual ~ContentSource() = default;
+  virtual void rewind() = 0;
+  /// At most `octets_max` octets (a prefix may be longer); empty at the end. Errors  as store::Store::read_blob.
+  [[nodiscard]] virtual Task<Result<std::string>> next(std::size_t octets_max) = 0;
+};
+
+struct RelayMessage {
+  mail::Path reverse_path;
+  std::vector<mail::Address> recipients;  ///< at least one
+  std::uint64_t size_octets = 0;
+  bool has_eight_bit = false;
+};
+
+struct RelayResult {
+  std::vector<smtp::RecipientOutcome> outcomes;  ///< in the order of the recipients
+  std::string remote;                            ///< host [address] that spoke last; empty when none did
+};
+
+/// Tries the hops in order until one takes a transaction (5321 §5.1); at most kSessionsAnAttemptMax sessions. Once a
+/// transaction has begun its outcomes stand, whatever they are.
+[[nodiscard]] Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route, RelayMessage message,
+                                      ContentSource* content);
+
+/// Sees what goes over the wire: '>' what we send, '<' what the remote says.
+using Observe = std::function<void(char direction, std::string_view octets)>;
+
+struct SessionResult {
+  std::vector<smtp::RecipientOutcome> outcomes;  ///< in the order of the recipients
+  bool began = false;  ///< false: the session was refused before a transaction, another host may be tried
+};
+
+/// One session over a stream that is open: greeting to QUIT. Transactions of at most kRecipientsATransactionMax recipients.
+[[nodiscard]] Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message, ContentSource* content,
+                                            Observe observe);
+
+}  // namespace postrider::delivery

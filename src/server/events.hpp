@@ -1,0 +1,138 @@
+// What the server says in the log.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/events.hpp"
+
+namespace postrider::server {
+
+struct SessionRefused {
+  static constexpr std::string_view kName = "session.refused";
+  static constexpr Level kLevel = Level::warn;
+  std::string ip;
+  std::string_view service;
+  std::string_view why;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("service", service);
+    sink.add("why", why);
+  }
+};
+
+struct RecipientRefused {
+  static constexpr std::string_view kName = "smtp.recipient_refused";
+  static constexpr Level kLevel = Level::info;
+  std::string_view ip;
+  int code;
+  std::string_view rule;
+  std::string from;
+  std::string to;
+  std::string_view hello;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("code", code);
+    sink.add("rule", rule);
+    sink.add("from", from);
+    sink.add("to", to);
+    sink.add("hello", hello);
+  }
+};
+
+struct MessageAccepted {
+  static constexpr std::string_view kName = "smtp.accepted";
+  static constexpr Level kLevel = Level::info;
+  std::string_view id;
+  std::string_view ip;
+  std::uint64_t size_octets;
+  std::size_t recipients;
+  std::string from;
+  std::string_view hello;
+  std::string_view message_id;
+  void fields(FieldSink& sink) const {
+    sink.add("id", id);
+    sink.add("ip", ip);
+    sink.add("size", size_octets);
+    sink.add("recipients", recipients);
+    sink.add("from", from);
+    sink.add("hello", hello);
+    sink.add("message_id", message_id);
+  }
+};
+
+struct MessageRefused {
+  static constexpr std::string_view kName = "smtp.refused";
+  static constexpr Level kLevel = Level::info;
+  std::string_view ip;
+  int code;
+  std::string_view why;
+  std::string from;
+  std::string_view hello;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("code", code);
+    sink.add("why", why);
+    sink.add("from", from);
+    sink.add("hello", hello);
+  }
+};
+
+struct LoginSucceeded {
+  static constexpr std::string_view kName = "auth.succeeded";
+  static constexpr Level kLevel = Level::info;
+  std::string_view ip;
+  std::string_view service;
+  std::string account;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("service", service);
+    sink.add("account", account);
+  }
+};
+
+struct LoginFailed {
+  static constexpr std::string_view kName = "auth.failed";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view ip;
+  std::string_view service;
+  std::string_view why;
+  std::string_view login;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("service", service);
+    sink.add("why", why);
+    sink.add("login", login);
+  }
+};
+
+struct Listening {
+  static constexpr std::string_view kName = "server.listening";
+  static constexpr Level kLevel = Level::info;
+  std::string_view service;
+  std::string at;
+  void fields(FieldSink& sink) const {
+    sink.add("service", service);
+    sink.add("at", at);
+  }
+};
+
+struct AcceptFailed {
+  static constexpr std::string_view kName = "server.accept_failed";
+  static constexpr Level kLevel = Level::error;
+  std::string_view service;
+  std::string error;
+  void fields(FieldSink& sink) const {
+    sink.add("service", service);
+    sink.add("error", error);
+  }
+};
+
+/// The store can not commit any more; the process ends, and starts again on what is on disk.
+struct StoreFailed {
+  static constexpr std::string_view kName = "store.failed";
+  static constexpr Level kLevel = Level::error;
+  void fields(FieldSink& sink) const { sink.add("what", "a write or sync failed; stopping"); }
+};
+
+}  // namespace postrider::server

@@ -1,0 +1,27 @@
+#include "server/intake.hpp"
+
+#include <algorithm>
+
+#include "core/await.hpp"
+
+namespace postrider::server {
+
+Task<Result<std::unique_ptr<Intake>>> Intake::begin(store::Store* store) {
+  Result<std::unique_ptr<store::BlobWriter>> writer = co_await store->create_blob();
+  if (!writer) co_return fail(writer);
+  co_return std::unique_ptr<Intake>(new Intake(std::move(*writer)));
+}
+
+Task<Result<void>> Intake::append(std::string_view octets) {
+  if (!collector_.complete()) {
+    const Result<void> collected = collector_.append(octets);
+    // Too long a header section is said at the end, when the reply is due: until then the content is swallowed.
+    if (!collected) co_return Result<void>{};
+  }
+  if (!has_eight_bit_) has_eight_bit_ = std::ranges::any_of(octets, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
+  co_return co_await writer_->append(octets);
+}
+
+Task<Result<std::shared_ptr<store::SealedBlob>>> Intake::seal() { co_return co_await writer_->seal(); }
+
+}  // namespace postrider::server

@@ -1,0 +1,35 @@
+// Takes one content in: to the blob writer, past the header collector (DESIGN §5 "Intake").
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "core/task.hpp"
+#include "mail/header_section.hpp"
+#include "store/store.hpp"
+
+namespace postrider::server {
+
+class Intake {
+ public:
+  /// Errors  exhausted: no room; transient.
+  [[nodiscard]] static Task<Result<std::unique_ptr<Intake>>> begin(store::Store* store);
+
+  /// Errors  as store::BlobWriter::append. What the header section is worth is said by `headers`.
+  [[nodiscard]] Task<Result<void>> append(std::string_view octets);
+
+  /// The header section as collected. Once, at the end. Errors  as mail::HeaderCollector.
+  [[nodiscard]] Result<mail::HeaderSection> headers() { return std::move(collector_).finish(); }
+
+  /// The body, readable and synced where it is a file. Errors  as store::BlobWriter::seal.
+  [[nodiscard]] Task<Result<std::shared_ptr<store::SealedBlob>>> seal();
+  [[nodiscard]] bool has_eight_bit() const { return has_eight_bit_; }
+
+ private:
+  explicit Intake(std::unique_ptr<store::BlobWriter> writer) : writer_(std::move(writer)) {}
+  std::unique_ptr<store::BlobWriter> writer_;
+  mail::HeaderCollector collector_;
+  bool has_eight_bit_ = false;
+};
+
+}  // namespace postrider::server

@@ -1,0 +1,30 @@
+#include "server/smtp_deadline.hpp"
+
+#include <algorithm>
+
+namespace postrider::server {
+
+SteadyTime SmtpDeadline::follow(smtp::Wait wait, Crowd crowd, SteadyTime now) {
+  const bool data = wait == smtp::Wait::data;
+  if (data && !in_data_) {
+    data_begun_ = now;
+    window_begun_ = now;
+    window_octets_ = 0;
+  }
+  in_data_ = data;
+  const Duration usual = data ? timeouts_.data_chunk : timeouts_.command;
+  until_ = begun_ + (crowd == Crowd::crowded ? timeouts_.crowded_wait : usual);
+  if (!data) return until_;
+  until_ = std::min(until_, data_begun_ + (crowd == Crowd::crowded ? timeouts_.crowded_whole_data : timeouts_.whole_data));
+  return std::min(until_, window_begun_ + kRateWindow);
+}
+
+std::optional<Late> SmtpDeadline::passed(SteadyTime now) {
+  if (now >= until_) return Late::timed_out;
+  if (window_octets_ < kRateWindowOctetsMin) return Late::too_slow;
+  window_begun_ = now;
+  window_octets_ = 0;
+  return std::nullopt;
+}
+
+}  // namespace postrider::server
