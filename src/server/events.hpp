@@ -106,7 +106,7 @@ struct LoginFailed {
   }
 };
 
-struct Listening {
+struct ListeningAt {
   static constexpr std::string_view kName = "server.listening";
   static constexpr Level kLevel = Level::info;
   std::string_view service;

@@ -1,0 +1,275 @@
+#include "server/server.hpp"
+
+#include <atomic>
+#include <map>
+
+#include "core/await.hpp"
+#include "net/connector.hpp"
+#include "server/events.hpp"
+
+namespace postrider::server {
+
+std::string_view name_of(Service service) {
+  switch (service) {
+    case Service::smtp: return "smtp";
+    case Service::pop3: return "pop3";
+    case Service::http: return "http";
+  }
+  return "unknown";
+}
+
+namespace {
+
+constexpr Duration kRefusalWrite = std::chrono::seconds(5);
+
+delivery::Settings with_hostname(delivery::Settings settings, const std::string& hostname) {
+  settings.hostname = hostname;
+  settings.relay.hostname = hostname;
+  return settings;
+}
+
+route::Settings with_own(route::Settings settings, const net::Network& network, const std::string& hostname) {
+  settings.hostname = hostname;
+  for (const net::Address& address : network.own_addresses()) settings.own_addresses.push_back(address.octets());
+  return settings;
+}
+
+/// What a peer hears that gets no session. LIMITS.md "sessions".
+std::string_view refusal_of(Service service, Error::Code why) {
+  switch (service) {
+    case Service::smtp:
+      return why == Error::denied ? "421 4.7.0 too many connections from your address\r\n" : "421 4.3.2 too many connections, try again later\r\n";
+    case Service::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
+    case Service::http: return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Server::Inside {
+  Inside(Doors the_doors, Settings the_settings)
+      : doors(the_doors),
+        settings(std::move(the_settings)),
+        connector(doors.network, settings.allow_private),
+        directory(doors.store, doors.workers, doors.random, doors.clock, settings.directory),
+        mailboxes(doors.store, doors.clock, doors.random),
+        ids(doors.clock, doors.random),
+        queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
+        router(doors.resolver, doors.random, with_own(settings.route, *doors.network, settings.hostname)),
+        gate(&directory, doors.store, settings.gate),
+        counts(settings.gate),
+        deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
+                  {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
+        smtp_metrics{doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"smtp\""),
+                     doors.metrics->counter("postrider_messages_accepted_total", "Messages answered with 250 after the data"),
+                     doors.metrics->counter("postrider_recipients_refused_total", "Refused RCPT commands"),
+                     doors.metrics->counter("postrider_messages_refused_total", "Messages refused after the data")},
+        pop3_sessions(doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"pop3\"")) {}
+
+  /// One listener's connections, on one shard.
+  struct Door {
+    const Listen* listen;
+    const SmtpService* smtp = nullptr;
+    const Pop3Service* pop3 = nullptr;
+    std::unique_ptr<net::Listener> listener;
+    Shard* shard = nullptr;
+    net::ScratchPool* scratch = nullptr;
+  };
+
+  void open(const Listen& listen, std::vector<std::unique_ptr<net::Listener>> listeners) {
+    const SmtpService* smtp = nullptr;
+    const Pop3Service* pop3 = nullptr;
+    if (listen.service == Service::smtp) {
+      smtp = smtp_services
+                 .emplace_back(std::make_unique<SmtpService>(SmtpService{.store = doors.store,
+                                                                         .clock = doors.clock,
+                                                                         .events = doors.events,
+                                                                         .queue = &queue,
+                                                                         .ids = &ids,
+                                                                         .gate = &gate,
+                                                                         .counts = &counts,
+                                                                         .engine = *listen.smtp,
+                                                                         .timeouts = settings.smtp_timeouts,
+                                                                         .role = gate::ListenerRole::relay_in,
+                                                                         .relay_from = listen.relay_from,
+                                                                         .metrics = smtp_metrics}))
+                 .get();
+    } else if (listen.service == Service::pop3) {
+      pop3 = pop3_services
+                 .emplace_back(std::make_unique<Pop3Service>(Pop3Service{.store = doors.store,
+                                                                         .clock = doors.clock,
+                                                                         .events = doors.events,
+                                                                         .directory = &directory,
+                                                                         .mailboxes = &mailboxes,
+                                                                         .engine = {.hostname = settings.hostname, .cleartext = listen.cleartext},
+                                                                         .sessions = pop3_sessions}))
+                 .get();
+    }
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+      doors_open.push_back({&listen, smtp, pop3, std::move(listeners[i]), shards[i], &scratch.at(shards[i])});
+    }
+  }
+
+  void enter() { active.fetch_add(1); }
+  void leave() {
+    if (active.fetch_sub(1) == 1) idle.set();
+  }
+
+  static Task<void> accept(Inside* inside, const Door* door) {
+    const Listen& listen = *door->listen;
+    for (;;) {
+      Result<std::unique_ptr<net::Stream>> stream = co_await door->listener->accept(&inside->draining);
+      if (!stream) {
+        if (stream.error().code != Error::cancelled) {
+          inside->doors.events->emit(AcceptFailed{.service = name_of(listen.service), .error = describe(stream.error())});
+        }
+        break;
+      }
+      inside->enter();
+      Result<gate::SessionCounts::Place> place = inside->place_for(**stream);
+      if (!place) {
+        spawn(door->shard, "session.refuse", refuse(inside, door, std::move(*stream), place.error().code));
+      } else {
+        spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place)));
+      }
+    }
+    inside->leave();
+  }
+
+  [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const net::Stream& stream) {
+    if (!stream.peer().unix_path.empty() || !stream.local().unix_path.empty()) return gate::SessionCounts::Place();
+    return counts.enter(stream.peer().address.octets());
+  }
+
+  static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why) {
+    inside->doors.events->emit(
+        SessionRefused{.ip = stream->peer().address.to_text(), .service = name_of(door->listen->service), .why = postrider::name_of(why)});
+    const Result<void> written =
+        co_await stream->write(refusal_of(door->listen->service, why), inside->doors.clock->steady() + kRefusalWrite);
+    (void)written;  // the peer gets no session either way
+    stream->close();
+    inside->leave();
+  }
+
+  static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place) {
+    switch (door->listen->service) {
+      case Service::smtp: co_await serve_smtp(door->smtp, std::move(stream), std::move(place), door->scratch, &inside->draining); break;
+      case Service::pop3: co_await serve_pop3(door->pop3, std::move(stream), std::move(place), door->scratch, &inside->draining); break;
+      case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;
+    }
+    inside->leave();
+  }
+
+  static Task<void> deliver(Inside* inside) {
+    co_await inside->deliverer.run(inside->shards, &inside->draining);
+    inside->leave();
+  }
+
+  /// Waits for the drain and then for everything to end.
+  static Task<void> supervise(Inside* inside) {
+    const Result<void> asked = co_await inside->draining.wait(SteadyTime::never());
+    log_if_failed(*inside->doors.events, asked, "waits without a deadline");
+    while (inside->active.load() > 0) {
+      inside->idle.clear();
+      if (inside->active.load() == 0) break;
+      const Result<void> idle = co_await inside->idle.wait(SteadyTime::never());
+      log_if_failed(*inside->doors.events, idle, "waits without a deadline");
+    }
+    inside->ended();
+  }
+
+  Doors doors;
+  Settings settings;
+  net::Connector connector;
+  directory::Directory directory;
+  mailbox::Mailboxes mailboxes;
+  queue::QueueIds ids;
+  queue::Queue queue;
+  route::Router router;
+  gate::Gate gate;
+  gate::SessionCounts counts;
+  delivery::Deliverer deliverer;
+  SmtpMetrics smtp_metrics;
+  Metric* pop3_sessions;
+  std::vector<Shard*> shards;
+  std::map<Shard*, net::ScratchPool> scratch;
+  std::vector<std::unique_ptr<SmtpService>> smtp_services;
+  std::vector<std::unique_ptr<Pop3Service>> pop3_services;
+  std::vector<Door> doors_open;
+  Signal draining;
+  Signal idle;
+  std::atomic<std::size_t> active = 0;  // accept loops, sessions and the deliverer
+  std::atomic<bool> serving = false;
+  Signal::Watch store_failed;
+  std::move_only_function<void()> ended;
+};
+
+Server::Server(Doors doors, Settings settings) : inside_(std::make_unique<Inside>(doors, std::move(settings))) {}
+Server::~Server() = default;
+
+Result<void> Server::listen(std::vector<Shard*> shards) {
+  Inside& inside = *inside_;
+  inside.shards = std::move(shards);
+  for (Shard* const shard : inside.shards) inside.scratch.try_emplace(shard);
+  for (const Listen& listen : inside.settings.listen) {
+    Result<std::vector<std::unique_ptr<net::Listener>>> listeners = inside.doors.network->listen(listen.at, inside.shards);
+    if (!listeners) {
+      inside.doors_open.clear();
+      Error why = std::move(listeners.error());
+      return error(why.code, "server.listen", fmt::format("{} on {}: {}", name_of(listen.service), listen.at.to_text(), describe(why)));
+    }
+    inside.doors.events->emit(server::ListeningAt{.service = name_of(listen.service), .at = listeners->front()->local().to_text()});
+    inside.open(listen, std::move(*listeners));
+  }
+  return {};
+}
+
+void Server::set_http_handlers(const std::function<Handler(const Listen&)>& make) {
+  for (Listen& listen : inside_->settings.listen) {
+    if (listen.service == Service::http) listen.handler = make(listen);
+  }
+}
+
+void Server::start(std::move_only_function<void()> ended) {
+  Inside& inside = *inside_;
+  inside.ended = std::move(ended);
+  Shard* const first = inside.shards.front();
+  inside.enter();
+  spawn(first, "delivery", Inside::deliver(&inside));
+  for (const Inside::Door& door : inside.doors_open) {
+    inside.enter();
+    spawn(door.shard, "server.accept", Inside::accept(&inside, &door));
+  }
+  spawn(first, "server.supervise", Inside::supervise(&inside));
+  inside.store_failed = inside.doors.store->failed().watch(first, [this] {
+    inside_->doors.events->emit(StoreFailed{});
+    drain();
+  });
+  inside.serving.store(true);
+}
+
+std::vector<Listening> Server::listening() const {
+  std::vector<Listening> out;
+  for (const Inside::Door& door : inside_->doors_open) {
+    if (door.shard == inside_->shards.front()) out.push_back({door.listen->service, door.listener->local()});
+  }
+  return out;
+}
+
+directory::Directory* Server::directory() { return &inside_->directory; }
+mailbox::Mailboxes* Server::mailboxes() { return &inside_->mailboxes; }
+queue::Queue* Server::queue() { return &inside_->queue; }
+
+bool Server::ready() const { return inside_->serving.load() && !inside_->draining.is_set() && inside_->doors.store->has_room(); }
+
+void Server::drain() { inside_->draining.set(); }
+
+std::string Server::metrics() const {
+  const Inside& inside = *inside_;
+  inside.doors.metrics->gauge("postrider_sessions", "Open sessions")->set(static_cast<std::int64_t>(inside.counts.sessions()));
+  inside.doors.metrics->gauge("postrider_queue_recipients", "Recipients in the queue")->set(static_cast<std::int64_t>(inside.queue.depth()));
+  return inside.doors.metrics->render();
+}
+
+}  // namespace postrider::server

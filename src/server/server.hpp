@@ -1,0 +1,108 @@
+// The running server: rooms, listeners, sessions, delivery, and their orderly end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/events.hpp"
+#include "core/metrics.hpp"
+#include "core/random.hpp"
+#include "core/server_control.hpp"
+#include "core/shard.hpp"
+#include "core/signal.hpp"
+#include "core/workers.hpp"
+#include "delivery/deliverer.hpp"
+#include "directory/directory.hpp"
+#include "dns/resolver.hpp"
+#include "gate/gate.hpp"
+#include "mailbox/mailbox.hpp"
+#include "net/net.hpp"
+#include "net/scratch.hpp"
+#include "queue/queue.hpp"
+#include "route/route.hpp"
+#include "server/pop3_driver.hpp"
+#include "server/smtp_driver.hpp"
+#include "smtp/server_session.hpp"
+#include "store/store.hpp"
+
+namespace postrider::server {
+
+/// Everything outside; all outlive the server.
+struct Doors {
+  store::Store* store;
+  Clock* clock;
+  Random* random;  ///< thread-safe
+  Workers* workers;
+  Events* events;
+  Metrics* metrics;
+  net::Network* network;
+  dns::Resolver* resolver;
+};
+
+/// Serves a connection of a service that comes from above (web). Runs on the connection's shard.
+using Handler = std::function<Task<void>(std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain)>;
+
+enum class Service : std::uint8_t { smtp, pop3, http };
+[[nodiscard]] std::string_view name_of(Service service);
+
+struct Listen {
+  Service service = Service::smtp;
+  net::Endpoint at;
+  std::optional<smtp::ServerSettings> smtp;        ///< of an smtp listener
+  std::vector<net::Network4Or6> relay_from;        ///< of an smtp listener
+  pop3::Cleartext cleartext = pop3::Cleartext::refused;  ///< of a pop3 listener
+  Handler handler;                                 ///< of an http listener
+};
+
+struct Settings {
+  std::string hostname;
+  std::vector<Listen> listen;
+  SmtpTimeouts smtp_timeouts;
+  gate::Settings gate;
+  directory::Settings directory;
+  queue::Settings queue;
+  route::Settings route;
+  std::vector<net::Network4Or6> allow_private;
+  delivery::Settings delivery;
+};
+
+struct Listening {
+  Service service;
+  net::Endpoint at;  ///< with the port that was really taken
+};
+
+class Server final : public core::ServerControl {
+ public:
+  Server(Doors doors, Settings settings);
+  ~Server() override;
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Opens every listener. Errors  as net::Network::listen, with the endpoint in the detail; nothing is left open then.
+  [[nodiscard]] Result<void> listen(std::vector<Shard*> shards);
+  /// Starts accepting and delivering on the shards given to `listen`. `ended` is called once, on the first shard, after
+  /// `drain` when the last session and job have ended.
+  void start(std::move_only_function<void()> ended);
+  /// For http listeners made after the rooms: replaces the handler of all of them. Before `start`.
+  void set_http_handlers(const std::function<Handler(const Listen&)>& make);
+
+  [[nodiscard]] std::vector<Listening> listening() const;
+  [[nodiscard]] directory::Directory* directory();
+  [[nodiscard]] mailbox::Mailboxes* mailboxes();
+  [[nodiscard]] queue::Queue* queue();
+
+  // core::ServerControl
+  [[nodiscard]] bool ready() const override;
+  void drain() override;
+  [[nodiscard]] std::string metrics() const override;
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace postrider::server
