@@ -1,0 +1,53 @@
+#include "mail/trace_fields.hpp"
+
+#include "core/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace postrider::mail {
+
+namespace {
+
+constexpr std::size_t kNameOctetsMax = 255;  // 5321 §4.5.3.1.2
+
+/// What the client called itself: nothing that ends a comment or a clause gets through (SECURITY R2).
+std::string harmless_name(std::string_view name) {
+  std::string out(name.substr(0, kNameOctetsMax));
+  std::ranges::replace_if(
+      out, [](char c) { return !is_alnum_ascii(c) && !std::string_view(".-_:[]").contains(c); }, '?');
+  return out;
+}
+
+/// 5321 §4.1.3
+std::string address_literal(std::string_view ip) {
+  return ip.contains(':') ? fmt::format("[IPv6:{}]", ip) : fmt::format("[{}]", ip);
+}
+
+/// From-domain (5321 §4.4) with its white space; empty for a local submission.
+std::string from_clause(const ReceivedClause& clause) {
+  if (clause.client_ip.empty() && clause.hello.empty()) return {};
+  const std::string literal = clause.client_ip.empty() ? std::string() : address_literal(clause.client_ip);
+  if (clause.hello.empty()) return fmt::format("from {}\r\n\t", literal);
+  if (literal.empty()) return fmt::format("from {}\r\n\t", harmless_name(clause.hello));
+  return fmt::format("from {} ({})\r\n\t", harmless_name(clause.hello), literal);
+}
+
+}  // namespace
+
+std::string received_field(const ReceivedClause& clause) {
+  const std::string for_clause =
+      clause.for_address.empty() ? std::string()
+                                 : fmt::format("\r\n\tfor <{}>", printable_ascii(clause.for_address, kPathOctetsMax));
+  return fmt::format("Received: {}by {} with {} id {}{};\r\n\t{}\r\n", from_clause(clause), clause.by, clause.protocol,
+                     clause.queue_id, for_clause, to_rfc5322_date(clause.at));
+}
+
+std::string return_path_field(const Path& reverse_path) {
+  return fmt::format("Return-Path: <{}>\r\n", reverse_path.text());
+}
+
+std::string delivered_to_field(const Address& address) { return fmt::format("Delivered-To: {}\r\n", address.text()); }
+
+}  // namespace postrider::mail
