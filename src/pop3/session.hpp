@@ -18,6 +18,8 @@ namespace postrider::pop3 {
 // LIMITS.md "IMAP, POP3, ManageSieve".
 inline constexpr std::size_t kLineOctetsMaxBeforeLogin = 8192;
 inline constexpr std::size_t kLineOctetsMax = 65'536;
+inline constexpr std::size_t kReceivedOctetsMax = 64 * 1024;  // of one Received; SECURITY R7
+inline constexpr std::size_t kSendOctetsMax = 64 * 1024;      // of one Send
 inline constexpr unsigned kErrorsMax = 20;
 inline constexpr unsigned kFailedLoginsMax = 5;
 
@@ -36,7 +38,7 @@ struct Message {
 
 // --- Events ---
 struct Received {
-  std::string_view octets;  ///< valid during the step only
+  std::string_view octets;  ///< valid during the step only; at most kReceivedOctetsMax
 };
 struct LoggedIn {
   std::vector<Message> messages;
@@ -57,10 +59,12 @@ struct FetchFailed {
 struct Deleted {
   bool all = true;  ///< false: some or all of them remain (1939 §6)
 };
-struct TimedOut {};
+struct Flushed {};     ///< the answer to Flush
+struct TimedOut {};    ///< 1939 §3: nothing is deleted and nothing is said
 struct PeerClosed {};
-struct Draining {};
-using Event = std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, TimedOut, PeerClosed, Draining>;
+struct Draining {};    ///< we are shutting down: an idle session ends at once, another one after its command
+using Event =
+    std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, Flushed, TimedOut, PeerClosed, Draining>;
 
 // --- Actions ---
 struct Send {
@@ -69,6 +73,10 @@ struct Send {
 struct AskLogin {
   std::string login;
   Secret password;
+};
+/// Question: the decoded initial or continued response of AUTH PLAIN (4616 §2), for sasl::parse_plain. Answered as AskLogin.
+struct AskPlain {
+  Secret message;
 };
 /// Question: chunks of message `index` (from 0) until `last`. The next chunk is asked for by Continue; none when the engine
 /// has enough (TOP): it goes on without.
@@ -81,8 +89,11 @@ struct StopFetching {};  ///< the engine needs no more of this message
 struct DeleteMessages {
   std::vector<std::size_t> indices;
 };
+/// Question without work: answer Flushed once the Sends before it are written. Bounds what waits to be written when a long
+/// listing or many pipelined commands are answered (SECURITY R7).
+struct Flush {};
 struct HangUp {};
-using Action = std::variant<Send, AskLogin, Fetch, Continue, StopFetching, DeleteMessages, HangUp>;
+using Action = std::variant<Send, AskLogin, AskPlain, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp>;
 using Actions = std::deque<Action>;
 
 enum class Wait : std::uint8_t { before_login, command };  ///< 60 s, 10 min
