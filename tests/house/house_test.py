@@ -1,5 +1,6 @@
 """The house's own tools: check-layers catches what it says it catches, rfc-index finds marks (ctest label house)."""
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -171,6 +172,28 @@ class TheTree(unittest.TestCase):
         drifted = [line for line in output.splitlines() if "has a row" in line]
         self.assertEqual(drifted, [])
         self.assertNotEqual(code, 2, output)
+
+
+class Limits(unittest.TestCase):
+    """docs/limits.md names constants, files and tests that exist."""
+
+    def test_every_row_is_true(self):
+        sources = {path: path.read_text(errors="replace") for folder in ("src", "tests") for path in (ROOT / folder).rglob("*")
+                   if path.suffix in (".hpp", ".cpp", ".txt", ".py")}
+        tests = {f"{suite}.{name}" for text in sources.values() for suite, name in re.findall(r"\bTEST(?:_P|_F)?\((\w+),\s*(\w+)\)", text)}
+        rows = 0
+        for line in (ROOT / "docs/limits.md").read_text().splitlines():
+            cells = [cell.strip() for cell in line.split("|")[1:-1]]
+            if len(cells) != 6 or not cells[3].startswith("`"):
+                continue
+            rows += 1
+            with self.subTest(limit=cells[0]):
+                constant, file = cells[3].strip("`"), ROOT / cells[4]
+                self.assertTrue(file.is_file(), f"{cells[4]} is not there")
+                self.assertRegex(sources[file], rf"\b{constant}\b")
+                for test in re.findall(r"`([^`]+)`", cells[5]):
+                    self.assertTrue(test in tests or (ROOT / test).is_file(), f"no test {test}")
+        self.assertGreater(rows, 30)
 
 
 class RfcIndex(unittest.TestCase):
