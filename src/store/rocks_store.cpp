@@ -227,6 +227,10 @@ class RocksStore final : public Store {
     const std::uint64_t left = size - std::min(offset, size);
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, octets_max));
     Result<std::string> octets = files_.read(id, offset, wanted);
+    if (!octets && octets.error().code == Error::not_found) {  // dropped meanwhile, or lost?
+      const Result<std::optional<BlobRecord>> still = *db_->record_of(id, Reach::disk);
+      if (still && *still) return error(Error::corrupt, "store.blob", "the file is missing");
+    }
     if (octets && octets->size() != wanted) return error(Error::corrupt, "store.blob", "the file is too short");
     return octets;
   }

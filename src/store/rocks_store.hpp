@@ -22,8 +22,8 @@ struct RocksOptions {
   std::uint64_t min_free_octets = 0;  ///< 0: the larger of 64 MiB and 1 % of the disk, but at most 1 GiB
 
   // Faults, for tests.
-  std::function<bool()> fail_sync;             ///< asked before each sync, on the committer's thread; true makes it fail
-  std::function<std::uint64_t()> free_octets;  ///< asked instead of the file system; from any thread
+  std::function<bool()> fail_sync = {};             ///< asked before each sync, on the committer's thread; true makes it fail
+  std::function<std::uint64_t()> free_octets = {};  ///< asked instead of the file system; from any thread
 };
 
 /// Opens or makes the store in `directory`, and removes the bodies that no record names. Blocks.
