@@ -64,6 +64,8 @@ using Resolution = std::variant<NotOurs, Unknown, Deliverable>;
 struct Settings {
   std::vector<DomainRecord> domains;  ///< [[domain]] of the file
   std::vector<AliasRecord> aliases;   ///< [[alias]] of the file
+  /// Of the sandbox, which catches all mail: what would be NotOurs or Unknown goes to this account, its address kept.
+  std::optional<mail::Address> catch_everything;
 };
 
 /// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to us).

@@ -170,6 +170,7 @@ struct Server::Inside {
   static Task<void> supervise(Inside* inside) {
     const Result<void> asked = co_await inside->draining.wait(SteadyTime::never());
     log_if_failed(*inside->doors.events, asked, "waits without a deadline");
+    inside->drain_began();
     while (inside->active.load() > 0) {
       inside->idle.clear();
       if (inside->active.load() == 0) break;
@@ -202,6 +203,7 @@ struct Server::Inside {
   std::atomic<std::size_t> active = 0;  // accept loops, sessions and the deliverer
   std::atomic<bool> serving = false;
   Signal::Watch store_failed;
+  std::move_only_function<void()> drain_began;
   std::move_only_function<void()> ended;
 };
 
@@ -231,8 +233,9 @@ void Server::set_http_handlers(const std::function<Handler(const Listen&)>& make
   }
 }
 
-void Server::start(std::move_only_function<void()> ended) {
+void Server::start(std::move_only_function<void()> draining, std::move_only_function<void()> ended) {
   Inside& inside = *inside_;
+  inside.drain_began = std::move(draining);
   inside.ended = std::move(ended);
   Shard* const first = inside.shards.front();
   inside.enter();

@@ -84,9 +84,9 @@ class Server final : public core::ServerControl {
 
   /// Opens every listener. Errors  as net::Network::listen, with the endpoint in the detail; nothing is left open then.
   [[nodiscard]] Result<void> listen(std::vector<Shard*> shards);
-  /// Starts accepting and delivering on the shards given to `listen`. `ended` is called once, on the first shard, after
-  /// `drain` when the last session and job have ended.
-  void start(std::move_only_function<void()> ended);
+  /// Starts accepting and delivering on the shards given to `listen`. Each is called once, on the first shard: `draining`
+  /// when the drain begins, `ended` when the last session and job have ended after it.
+  void start(std::move_only_function<void()> draining, std::move_only_function<void()> ended);
   /// For http listeners made after the rooms: replaces the handler of all of them. Before `start`.
   void set_http_handlers(const std::function<Handler(const Listen&)>& make);
 

@@ -1,0 +1,269 @@
+// The only file that includes CLI11.
+#include "cli/command_line.hpp"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <list>
+
+#include "cli/config.hpp"
+#include "cli/init.hpp"
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+#include "cli/sandbox.hpp"
+#include "cli/send.hpp"
+#include "cli/version.hpp"
+#include "core/random.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+/// What one subcommand does once all words are read.
+using Run = std::function<int()>;
+
+struct AdminShape {
+  std::string_view path;  ///< "domain add"
+  std::string_view help;
+  std::string_view words;  ///< name of the positional arguments, empty: none
+  bool wants_secret = false;
+};
+
+constexpr auto kAdminCommands = std::to_array<AdminShape>({
+    {"domain add", "take mail for a domain", "DOMAIN"},
+    {"domain remove", "stop taking mail for a domain", "DOMAIN"},
+    {"domain list", "show the domains", ""},
+    {"account add", "make an account; its password is asked for, or read from stdin", "ADDRESS", true},
+    {"account remove", "remove an account and its mail", "ADDRESS"},
+    {"account list", "show the accounts", ""},
+    {"account passwd", "change a password; asked for, or read from stdin", "ADDRESS", true},
+    {"account enable", "let an account receive and log in again", "ADDRESS"},
+    {"account disable", "refuse an account's mail and logins", "ADDRESS"},
+    {"alias add", "send an address's mail to others", "ADDRESS TARGET…"},
+    {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET…]"},
+    {"alias list", "show the aliases", ""},
+    {"queue list", "show what is in the queue", ""},
+    {"queue show", "show one message of the queue, and what happened to it", "ID"},
+    {"queue retry", "try now, held recipients too", "ID…"},
+    {"queue remove", "remove from the queue without a report", "ID…"},
+});
+
+/// A line from stdin; from a terminal without echo.
+Result<Secret> read_secret() {
+  termios before{};
+  const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::tcgetattr(STDIN_FILENO, &before) == 0;
+  if (terminal) {
+    std::cerr << "Password: " << std::flush;
+    termios quiet = before;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);  // shown at worst on the user's own screen
+  }
+  std::string line;
+  std::getline(std::cin, line);
+  if (terminal) {
+    (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    std::cerr << '\n';
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  if (line.empty()) return error(Error::malformed, "password", "none was given (type it, or give it on stdin)");
+  return Secret(std::move(line));
+}
+
+std::string find_config(const std::string& asked) {
+  if (!asked.empty()) return asked;
+  if (const char* const named = std::getenv("POSTRIDER_CONFIG"); named != nullptr && *named != '\0') return named;
+  if (std::filesystem::exists("postrider.toml")) return "postrider.toml";
+  return "/etc/postrider/postrider.toml";
+}
+
+/// Loads the configuration and calls `use`; mistakes are shown instead.
+int with_config(const std::string& asked, const std::function<int(const Config&)>& use) {
+  const std::string file = find_config(asked);
+  if (!std::filesystem::exists(file)) {
+    print_error("config: " + file + " does not exist (postrider init makes one; -c names another)");
+    return kExitNotFound;
+  }
+  const LoadedConfig loaded = load_config(file);
+  for (const ConfigMistake& mistake : loaded.mistakes) print_error(to_text(mistake));
+  return loaded.mistakes.empty() ? use(loaded.config) : kExitFailed;
+}
+
+/// Holds what the options are read into, and what to run then.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    app_.add_option("-c,--config", config_, "configuration file")->type_name("FILE");
+    app_.fallthrough();
+    add_server_commands();
+    add_admin_commands();
+    add_send();
+    add_sandbox();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& done) {
+      return app_.exit(done);  // --help
+    } catch (const CLI::ParseError& mistake) {
+      print_error(std::string(mistake.what()) + " (postrider --help shows the commands)");
+      return kExitUsage;
+    }
+    return run_();
+  }
+
+ private:
+  void add_server_commands() {
+    CLI::App* const serve = app_.add_subcommand("serve", "run the server");
+    serve->add_option("--dns", dns_file_, "answer every DNS question from this file")->type_name("FILE");
+    serve->callback([this] {
+      run_ = [this] {
+        return with_config(config_, [this](const Config& config) { return run_server(config, {.dns_file = dns_file_, .end_with_stdin = false, .on_ready = {}}); });
+      };
+    });
+    CLI::App* const config = app_.add_subcommand("config", "check or show the configuration");
+    config->require_subcommand(1);
+    config->add_subcommand("check", "show every mistake as file:line:column")->callback([this] {
+      run_ = [this] {
+        return with_config(config_, [](const Config& good) {
+          print_line(good.file + ": no mistakes");
+          return kExitDone;
+        });
+      };
+    });
+    config->add_subcommand("show", "show all settings, defaults included")->callback([this] {
+      run_ = [this] {
+        return with_config(config_, [](const Config& good) {
+          fmt::print("{}", show_config(good));
+          return kExitDone;
+        });
+      };
+    });
+    CLI::App* const init = app_.add_subcommand("init", "make a directory that serve can start from");
+    init->add_option("DIR", init_.directory)->required();
+    init->add_option("--domain", init_.domain, "the first domain")->required();
+    init->add_option("--hostname", init_.hostname, "how this host names itself (mx.DOMAIN)");
+    init->add_option("--account", init_.accounts, "an account to make; may be repeated")->allow_extra_args(false);
+    init->add_flag("--if-missing", init_.if_missing, "complete what is there already");
+    init->callback([this] { run_ = [this] { return run_init(init_); }; });
+    app_.add_subcommand("version", "show the version")->callback([this] {
+      run_ = [] {
+        print_line(fmt::format("postrider {}", kVersion));
+        return kExitDone;
+      };
+    });
+  }
+
+  void add_admin_commands() {
+    for (const AdminShape& shape : kAdminCommands) {
+      const std::string path(shape.path);
+      const std::string group = path.substr(0, path.find(' '));
+      CLI::App* parent = app_.get_subcommand_no_throw(group);
+      if (parent == nullptr) {
+        parent = app_.add_subcommand(group, "look after the " + group + (group == "alias" ? "es" : group == "queue" ? "" : "s"));
+        parent->require_subcommand(1);
+      }
+      CLI::App* const command = parent->add_subcommand(path.substr(group.size() + 1), std::string(shape.help));
+      Admin& admin = admins_.emplace_back();
+      admin.request.name = path;
+      admin.request.name[group.size()] = '.';
+      command->add_flag("--json", admin.json, "one JSON object a line");
+      if (!shape.words.empty()) {
+        CLI::Option* const words = command->add_option(std::string(shape.words.substr(0, shape.words.find(' '))), admin.request.words);
+        words->required()->type_name("");
+        words->description(std::string(shape.words));
+      }
+      if (path == "domain add") {
+        command->add_option("--catch-all", admin.catch_all, "address that takes mail for unknown users");
+        command->add_option("--postmaster", admin.postmaster, "address that takes postmaster's mail");
+      }
+      if (path == "queue list") command->add_option("--limit", admin.limit, "show at most so many");
+      const bool wants_secret = shape.wants_secret;
+      command->callback([this, &admin, wants_secret] { run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); }; });
+    }
+  }
+
+  struct Admin {
+    web::AdminRequest request;
+    bool json = false;
+    std::string catch_all;
+    std::string postmaster;
+    std::string limit;
+  };
+
+  int run_one(Admin& admin, bool wants_secret) {
+    return with_config(config_, [&](const Config& config) {
+      if (wants_secret) {
+        Result<Secret> secret = read_secret();
+        if (!secret) return report(secret.error());
+        admin.request.secret = std::move(*secret);
+      }
+      admin.request.format = admin.json ? web::OutputFormat::json : web::OutputFormat::text;
+      for (const auto& [name, value] : {std::pair("catch-all", &admin.catch_all), std::pair("postmaster", &admin.postmaster), std::pair("limit", &admin.limit)}) {
+        if (!value->empty()) admin.request.options.emplace_back(name, *value);
+      }
+      return run_admin(config, std::move(admin.request));
+    });
+  }
+
+  void add_send() {
+    CLI::App* const send = app_.add_subcommand("send", "send a message by SMTP");
+    send->add_option("--server", send_.server, "address and port (127.0.0.1:25)");
+    send->add_option("--from", send_.from, "reverse-path; <> for none")->required();
+    send->add_option("--to", send_.to, "recipient; may be repeated")->required();
+    send->add_option("--helo", send_.hello, "what to say in EHLO");
+    send->add_option("--count", send_.count, "send it so many times")->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}));
+    send->add_option("--connections", send_.connections, "over so many connections")->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
+    send->add_flag("-v,--verbose", send_.verbose, "show the dialogue");
+    send->add_flag("--json", send_.json, "the outcome as JSON");
+    send->add_option("FILE", send_.file, "the message; - is stdin; without it a short one is made up");
+    send->get_option("--to")->allow_extra_args(false);
+    send->callback([this] { run_ = [this] { return run_send(send_); }; });
+  }
+
+  void add_sandbox() {
+    CLI::App* const sandbox = app_.add_subcommand("sandbox", "a server in a throw-away directory that catches all mail");
+    sandbox->add_option("--dir", sandbox_.directory, "use and keep this directory");
+    sandbox->add_option("--user", sandbox_.users, "NAME:PASS; may be repeated")->allow_extra_args(false);
+    sandbox->add_option("--domain", sandbox_.domains, "a local domain; may be repeated")->allow_extra_args(false);
+    sandbox->add_option("--ports", ports_, "auto: any free ports")->check(CLI::IsMember({"auto", "default"}));
+    sandbox->add_option("--dns", sandbox_.dns_file, "answer every DNS question from this file");
+    sandbox->add_option("--deliver-to", sandbox_.deliver_to, "host:port that gets all mail not for a user here");
+    sandbox->add_flag("--plaintext-auth", plaintext_auth_, "logins without TLS: always allowed here, on loopback");
+    sandbox->callback([this] {
+      run_ = [this] {
+        sandbox_.auto_ports = ports_ == "auto";
+        return run_sandbox(sandbox_);
+      };
+    });
+  }
+
+  CLI::App app_{"Postrider: a whole mail service in one program", "postrider"};
+  std::string config_;
+  std::string dns_file_;
+  InitOptions init_;
+  SendOptions send_;
+  SandboxOptions sandbox_;
+  std::string ports_ = "default";
+  bool plaintext_auth_ = false;
+  std::list<Admin> admins_;  // options point into them
+  Run run_;
+};
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  try {
+    return CommandLine().run(argc, argv);
+  } catch (const std::exception& failure) {  // nothing is expected to come here: a bug is told, not a core dumped
+    print_error(std::string("internal error: ") + failure.what());
+    return kExitFailed;
+  }
+}
+
+}  // namespace postrider::cli

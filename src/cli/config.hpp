@@ -1,0 +1,85 @@
+// The configuration file (INTERFACE §3): TOML in, values out, every mistake at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/events.hpp"
+#include "directory/directory.hpp"
+#include "net/net.hpp"
+#include "queue/queue.hpp"
+#include "route/route.hpp"
+#include "server/server.hpp"
+
+namespace postrider::cli {
+
+/// One mistake: `file:line:column: what (what to do)`.
+struct ConfigMistake {
+  std::string file;
+  std::size_t line = 0;
+  std::size_t column = 0;
+  std::string what;
+};
+[[nodiscard]] std::string to_text(const ConfigMistake& mistake);
+
+/// Keys of [smtp], which may also stand in a [[listen]] of an smtp listener and win there.
+struct SmtpKeys {
+  std::uint64_t max_message_size = 50ULL * 1024 * 1024;
+  std::uint64_t max_recipients = 1000;
+  std::vector<net::Network4Or6> relay_from;
+  bool plaintext_auth = false;
+};
+
+struct ListenKeys {
+  server::Service service = server::Service::smtp;
+  std::vector<net::Endpoint> address;
+  SmtpKeys smtp;
+  bool serve_health = false;
+  bool serve_metrics = false;
+};
+
+struct Config {
+  std::string file;  ///< where it was read from
+  std::string hostname;
+  std::string data_dir;  ///< absolute
+  std::string user;
+  Duration drain_timeout = std::chrono::seconds(8);
+  std::vector<ListenKeys> listen;
+  std::uint64_t max_connections = 10'000;
+  std::uint64_t max_connections_per_ip = 50;
+  std::vector<directory::DomainRecord> domains;
+  std::vector<directory::AliasRecord> aliases;
+  std::optional<mail::Address> catch_everything;  ///< of the sandbox; no key of the file
+  std::vector<route::StaticRoute> routes;
+  std::vector<net::Network4Or6> allow_private;
+  std::uint16_t outbound_port = 25;
+  queue::Settings queue = queue::default_settings();
+  std::vector<std::string> dns_servers;
+  std::string dns_trust_anchor;
+  LogFormat log_format = LogFormat::text;
+  Level log_level = Level::info;
+  std::uint64_t min_free = 0;  ///< 0: the store's default
+};
+
+struct LoadedConfig {
+  Config config;
+  std::vector<ConfigMistake> mistakes;  ///< empty: `config` may be used
+};
+
+/// Reads the file and its includes.
+[[nodiscard]] LoadedConfig load_config(const std::string& file);
+
+/// All settings with their values, defaults included, as TOML (`config show`).
+[[nodiscard]] std::string show_config(const Config& config);
+
+/// `50MiB`, `64 KiB`, `1000`: B KB MB GB KiB MiB GiB. Errors  malformed, too_long.
+[[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
+/// `300ms`, `8s`, `5m`, `2h`, `30d`. Errors  malformed, too_long.
+[[nodiscard]] Result<Duration> parse_duration(std::string_view text);
+/// The known name that `text` most likely means; empty when none is near.
+[[nodiscard]] std::string nearest(std::string_view text, const std::vector<std::string_view>& known);
+
+}  // namespace postrider::cli

@@ -1,0 +1,162 @@
+#include "cli/init.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+constexpr std::string_view kTemplate = R"(# Postrider: docs/manual/config.md explains every key. `postrider config check` finds every mistake.
+hostname = "{hostname}"        # how this host names itself: its A and PTR records should agree
+data_dir = "data"              # everything that the server writes
+# user = "postrider"           # root gives itself up for this user after the ports are open
+drain_timeout = "8s"           # how long sessions may go on after SIGTERM
+
+# From the internet. To receive on the real port: address = ["0.0.0.0:25", "[::]:25"]
+[[listen]]
+service = "smtp"
+address = "127.0.0.1:2525"
+
+# For people. Passwords without TLS are taken on loopback only.
+[[listen]]
+service = "pop3"
+address = "127.0.0.1:2110"
+plaintext_auth = true
+
+[[listen]]
+service = "http"
+address = "127.0.0.1:8025"
+serve = ["health", "metrics"]
+
+[smtp]
+max_message_size = "50MiB"
+max_recipients = 1000
+relay_from = []                # networks that may send to anywhere without a password; loopback is not trusted by itself
+
+# Mail that is not for a local domain: the first match wins, without a match the MX decides. A route never grants relaying.
+# [[route]]
+# domain = "*"
+# via = "smarthost.example:25"
+
+[queue]
+retry = ["5m", "10m", "20m", "40m", "1h", "2h"]
+expire_after = "5d"
+expire_after_bounce = "2d"
+)";
+
+Result<void> write_new_file(const std::string& path, std::string_view text) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  if (descriptor < 0) return error(Error::denied, "init", path + ": " + std::generic_category().message(errno));
+  const bool written = ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
+  ::close(descriptor);
+  if (!written) return error(Error::exhausted, "init", path + " could not be written");
+  return {};
+}
+
+std::string fill(std::string_view text, std::string_view name, std::string_view value) {
+  std::string out(text);
+  const std::size_t at = out.find(name);
+  return out.replace(at, name.size(), value);
+}
+
+web::AdminRequest request_of(std::string name, std::vector<std::string> words, std::string secret) {
+  return {.name = std::move(name), .words = std::move(words), .options = {}, .secret = Secret(std::move(secret)), .format = web::OutputFormat::text};
+}
+
+void print_records(const std::string& domain, const std::string& hostname) {
+  print_line("");
+  print_line("Publish these DNS records:");
+  print_line(fmt::format("  {}.        A     <the address of this host>   (and a PTR back)", hostname));
+  print_line(fmt::format("  {}.        MX    10 {}.", domain, hostname));
+  print_line(fmt::format("  {}.        TXT   \"v=spf1 mx -all\"", domain));
+  print_line(fmt::format("  _dmarc.{}. TXT   \"v=DMARC1; p=none; rua=mailto:postmaster@{}\"", domain, domain));
+}
+
+/// Domain and accounts that are not there yet. Errors  as the store; conflict: a server runs on it.
+Result<void> add_missing(const Config& config, const InitOptions& options) {
+  SystemRandom random;
+  std::vector<web::AdminRequest> requests;
+  requests.push_back(request_of("domain.add", {options.domain}, {}));
+  std::vector<std::pair<std::string, std::string>> accounts;
+  for (const std::string& account : options.accounts) {
+    std::string address = account.contains('@') ? account : account + "@" + options.domain;
+    std::string password = make_password(random);
+    requests.push_back(request_of("account.add", {address}, password));
+    accounts.emplace_back(std::move(address), std::move(password));
+  }
+  const Result<std::vector<web::AdminReply>> replies = run_admin_on_store(config, std::move(requests));
+  if (!replies) return fail(replies);
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    const web::AdminReply& reply = (*replies)[i + 1];
+    if (reply.exit_code == kExitDone) {
+      print_line(fmt::format("account {} password {}", accounts[i].first, accounts[i].second));
+    } else if (!options.if_missing) {
+      return error(Error::conflict, "init", reply.error);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string make_password(Random& random) {
+  static constexpr std::string_view kLetters = "abcdefghjkmnpqrstuvwxyz23456789";  // none that look alike
+  std::string out;
+  for (int i = 0; i < 20; ++i) out += kLetters[random.below(kLetters.size())];
+  return out;
+}
+
+int run_init(const InitOptions& asked) {
+  InitOptions options = asked;
+  const Result<mail::Domain> domain = mail::Domain::parse(options.domain);
+  if (!domain || domain->is_literal()) {
+    print_error("init: --domain wants a domain name such as example.test");
+    return kExitUsage;
+  }
+  options.domain = domain->text();
+  if (options.hostname.empty()) options.hostname = "mx." + options.domain;
+  const Result<mail::Domain> hostname = mail::Domain::parse(options.hostname);
+  if (!hostname || hostname->is_literal()) {
+    print_error("init: --hostname wants a host name such as mx.example.test");
+    return kExitUsage;
+  }
+  if (options.accounts.empty()) options.accounts.emplace_back("postmaster");
+
+  const std::string file = (std::filesystem::path(options.directory) / "postrider.toml").string();
+  std::error_code failed;
+  std::filesystem::create_directories(std::filesystem::path(options.directory) / "data", failed);
+  if (!failed) std::filesystem::permissions(std::filesystem::path(options.directory) / "data", std::filesystem::perms::owner_all, failed);
+  if (failed) {
+    print_error(fmt::format("init: {}: {}", options.directory, failed.message()));
+    return kExitFailed;
+  }
+  if (std::filesystem::exists(file)) {
+    if (!options.if_missing) {
+      print_error(fmt::format("init: {} exists already (use --if-missing to complete it)", file));
+      return kExitFailed;
+    }
+  } else {
+    const Result<void> written = write_new_file(file, fill(kTemplate, "{hostname}", hostname->text()));
+    if (!written) return report(written.error());
+  }
+  const LoadedConfig loaded = load_config(file);
+  for (const ConfigMistake& mistake : loaded.mistakes) print_error(to_text(mistake));
+  if (!loaded.mistakes.empty()) return kExitFailed;
+  const Result<void> added = add_missing(loaded.config, options);
+  if (!added) {
+    print_error("init: " + describe(added.error()));
+    return added.error().code == Error::conflict && added.error().place == "store.locked" ? kExitTryAgain : kExitFailed;
+  }
+  print_line(fmt::format("\n{} is ready: postrider -c {} serve", options.directory, file));
+  print_records(options.domain, hostname->text());
+  return kExitDone;
+}
+
+}  // namespace postrider::cli

@@ -1,0 +1,129 @@
+#include "cli/instance.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/print.hpp"
+#include "cli/privileges.hpp"
+#include "cli/run_task.hpp"
+#include "core/workers.hpp"
+#include "net/asio_network.hpp"
+#include "store/rocks_store.hpp"
+#include "web/http.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+constexpr Duration kConnectTimeout = std::chrono::seconds(5);
+constexpr Duration kAdminTimeout = std::chrono::seconds(60);
+
+Task<Result<web::AdminReply>> ask_server(net::Network* network, Clock* clock, std::string socket, web::AdminRequest request) {
+  const net::Endpoint at{.address = {}, .port = 0, .unix_path = std::move(socket)};
+  const Result<std::unique_ptr<net::Stream>> stream = co_await network->dial(at, std::nullopt, clock->steady() + kConnectTimeout);
+  if (!stream) co_return error(Error::closed, "control", "no server answers");
+  co_return co_await web::call_admin(stream->get(), std::move(request), clock->steady() + kAdminTimeout);
+}
+
+Task<std::vector<web::AdminReply>> run_all(web::Admin* admin, std::vector<web::AdminRequest> requests) {
+  std::vector<web::AdminReply> replies;
+  for (web::AdminRequest& request : requests) replies.push_back(co_await admin->run(std::move(request)));
+  co_return replies;
+}
+
+int show(const web::AdminReply& reply) {
+  for (const std::string& line : reply.lines) print_line(line);
+  if (!reply.error.empty()) print_error(reply.error);
+  return reply.exit_code;
+}
+
+}  // namespace
+
+std::string control_socket_of(const Config& config) { return config.data_dir + "/control.sock"; }
+std::string store_directory_of(const Config& config) { return config.data_dir + "/store"; }
+
+server::Settings to_server_settings(const Config& config) {
+  server::Settings settings;
+  settings.hostname = config.hostname;
+  const mail::Domain own_domain = config.domains.empty() ? *mail::Domain::parse(config.hostname) : config.domains.front().name;
+  for (const ListenKeys& listen : config.listen) {
+    for (const net::Endpoint& at : listen.address) {
+      server::Listen out{.service = listen.service,
+                         .at = at,
+                         .smtp = {},
+                         .relay_from = listen.smtp.relay_from,
+                         .cleartext = listen.smtp.plaintext_auth ? pop3::Cleartext::allowed : pop3::Cleartext::refused,
+                         .handler = {}};
+      if (listen.service == server::Service::smtp) {
+        out.smtp = smtp::ServerSettings{.hostname = config.hostname,
+                                        .own_domain = own_domain,
+                                        .max_message_size = listen.smtp.max_message_size,
+                                        .max_recipients = static_cast<std::size_t>(listen.smtp.max_recipients)};
+        settings.gate.max_message_size = std::max(settings.gate.max_message_size, listen.smtp.max_message_size);
+      }
+      settings.listen.push_back(std::move(out));
+    }
+  }
+  settings.listen.push_back({.service = server::Service::http,
+                             .at = {.address = {}, .port = 0, .unix_path = control_socket_of(config)},
+                             .smtp = {},
+                             .relay_from = {},
+                             .cleartext = pop3::Cleartext::refused,
+                             .handler = {}});
+  settings.gate.max_connections = static_cast<std::size_t>(config.max_connections);
+  settings.gate.max_connections_per_ip = static_cast<std::size_t>(config.max_connections_per_ip);
+  settings.directory = {.domains = config.domains, .aliases = config.aliases, .catch_everything = config.catch_everything};
+  settings.queue = config.queue;
+  settings.route.routes = config.routes;
+  settings.route.port = config.outbound_port;
+  settings.allow_private = config.allow_private;
+  return settings;
+}
+
+Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, std::vector<web::AdminRequest> requests) {
+  SystemClock clock;
+  SystemRandom random;
+  const std::unique_ptr<LogOutput> output = make_descriptor_output(STDERR_FILENO);
+  Events events(&clock, LogFormat::text, Level::warn, output.get());
+  const std::unique_ptr<Workers> workers = make_thread_workers(1);
+  const Result<std::unique_ptr<store::Store>> store = store::open_rocks_store(
+      {.directory = store_directory_of(config), .workers = workers.get(), .random = &random, .events = &events, .min_free_octets = config.min_free});
+  if (!store) return fail(store);
+  Shard shard(&clock, &events, Shard::Mode::real);
+  directory::Directory directory(store->get(), workers.get(), &random, &clock, {.domains = config.domains, .aliases = config.aliases, .catch_everything = {}});
+  mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
+  queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
+  web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});
+  return run_task(&shard, run_all(&admin, std::move(requests)));
+}
+
+int run_admin(const Config& config, web::AdminRequest request) {
+  SystemClock clock;
+  Events events(&clock, LogFormat::text, Level::error, nullptr);
+  const std::string socket = control_socket_of(config);
+  std::error_code unknown;
+  if (std::filesystem::exists(socket, unknown)) {
+    Shard shard(&clock, &events, Shard::Mode::real);
+    const std::unique_ptr<net::Network> network = net::make_asio_network(&events);
+    const Result<web::AdminReply> reply = run_task(&shard, ask_server(network.get(), &clock, socket, request));
+    if (reply) return show(*reply);
+    if (reply.error().code != Error::closed) return report(reply.error());
+  }
+  const Result<void> owner = become_owner_of(config.data_dir);
+  if (!owner) return report(owner.error());
+  std::vector<web::AdminRequest> requests;
+  requests.push_back(std::move(request));
+  const Result<std::vector<web::AdminReply>> replies = run_admin_on_store(config, std::move(requests));
+  if (!replies) {
+    if (replies.error().code == Error::conflict) {
+      print_error("store: another process has it, but no server answers on " + socket + " (try again)");
+      return kExitTryAgain;
+    }
+    return report(replies.error());
+  }
+  return show(replies->front());
+}
+
+}  // namespace postrider::cli

@@ -1,0 +1,143 @@
+#include "cli/sandbox.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+#include "core/text.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+constexpr std::uint16_t kSmtpPort = 1025;
+constexpr std::uint16_t kPop3Port = 1110;
+constexpr std::uint16_t kHttpPort = 8025;
+
+struct User {
+  mail::Address address;
+  std::string password;
+};
+
+/// Removes the directory when the sandbox ends.
+class ThrowAway {
+ public:
+  explicit ThrowAway(std::string directory) : directory_(std::move(directory)) {}
+  ThrowAway(const ThrowAway&) = delete;
+  ThrowAway& operator=(const ThrowAway&) = delete;
+  ~ThrowAway() {
+    std::error_code ignored;  // it is under the temporary directory: somebody else sweeps there too
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+  }
+
+ private:
+  std::string directory_;
+};
+
+Result<std::string> make_directory(const std::string& wanted) {
+  if (!wanted.empty()) {
+    std::error_code failed;
+    std::filesystem::create_directories(wanted, failed);
+    if (failed) return error(Error::denied, "sandbox", wanted + ": " + failed.message());
+    return std::filesystem::absolute(wanted).string();
+  }
+  const char* const base = std::getenv("TMPDIR");
+  std::string name = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/postrider-sandbox-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) return error(Error::denied, "sandbox", name + ": " + std::generic_category().message(errno));
+  return name;
+}
+
+Result<std::vector<User>> parse_users(const SandboxOptions& options, const mail::Domain& domain) {
+  std::vector<std::string> texts = options.users;
+  if (texts.empty()) texts.emplace_back("dev:dev");
+  std::vector<User> users;
+  for (const std::string& text : texts) {
+    const auto [name, password] = split_once(text, ':');
+    if (name.empty() || password.empty()) return error(Error::malformed, "sandbox", "--user wants NAME:PASS");
+    Result<mail::Address> address = name.find('@') == std::string_view::npos ? mail::Address::make(std::string(name), domain) : mail::Address::parse(name);
+    if (!address) return fail(address);
+    users.push_back({std::move(*address), std::string(password)});
+  }
+  return users;
+}
+
+Result<Config> make_config(const SandboxOptions& options, const std::string& directory) {
+  Config config;
+  config.file = "sandbox";
+  config.hostname = "sandbox.test";
+  config.data_dir = directory + "/data";
+  for (const std::string& text : options.domains.empty() ? std::vector<std::string>{"example.test"} : options.domains) {
+    const Result<mail::Domain> domain = mail::Domain::parse(text);
+    if (!domain) return fail(domain);
+    config.domains.push_back({.name = *domain, .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::file});
+  }
+  const net::Address loopback = net::Address::v4({127, 0, 0, 1});
+  const auto at = [&](std::uint16_t port) {
+    return std::vector<net::Endpoint>{{.address = loopback, .port = options.auto_ports ? std::uint16_t{0} : port, .unix_path = {}}};
+  };
+  SmtpKeys keys;
+  keys.plaintext_auth = true;  // loopback only
+  keys.relay_from = {*net::Network4Or6::parse("127.0.0.0/8")};
+  config.listen.push_back({.service = server::Service::smtp, .address = at(kSmtpPort), .smtp = keys});
+  config.listen.push_back({.service = server::Service::pop3, .address = at(kPop3Port), .smtp = keys});
+  config.listen.push_back({.service = server::Service::http, .address = at(kHttpPort), .smtp = keys, .serve_health = true, .serve_metrics = true});
+  config.log_level = Level::warn;
+  if (!options.deliver_to.empty()) {
+    const route::StaticRoute everything{.domain = "*", .via = {options.deliver_to}};
+    const Result<void> checked = route::check_route(everything);
+    if (!checked) return fail(checked);
+    config.routes.push_back(everything);
+  }
+  return config;
+}
+
+void print_ready(const std::vector<server::Listening>& listening) {
+  std::string ports;
+  for (const server::Listening& one : listening) {
+    if (!one.at.unix_path.empty()) continue;
+    ports += fmt::format("{}\"{}\":{}", ports.empty() ? "" : ",", server::name_of(one.service), one.at.port);
+  }
+  print_line(fmt::format(R"({{"v":1,"ready":true,"ports":{{{}}},"ca":""}})", ports));
+}
+
+Result<void> add_users(const Config& config, const std::vector<User>& users) {
+  std::vector<web::AdminRequest> requests;
+  for (const User& user : users) {
+    requests.push_back({.name = "account.add",
+                        .words = {user.address.text()},
+                        .options = {},
+                        .secret = Secret(user.password),
+                        .format = web::OutputFormat::text});
+  }
+  const Result<std::vector<web::AdminReply>> replies = run_admin_on_store(config, std::move(requests));
+  if (!replies) return fail(replies);
+  for (const web::AdminReply& reply : *replies) {
+    // A directory that is used again (--dir) has its users already.
+    if (reply.exit_code != kExitDone && reply.error.find("exists") == std::string::npos) return error(Error::malformed, "sandbox", reply.error);
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_sandbox(const SandboxOptions& options) {
+  const Result<std::string> directory = make_directory(options.directory);
+  if (!directory) return report(directory.error());
+  const ThrowAway throw_away(options.directory.empty() ? *directory : std::string());
+  Result<Config> config = make_config(options, *directory);
+  if (!config) return report(config.error());
+  const Result<std::vector<User>> users = parse_users(options, config->domains.front().name);
+  if (!users) return report(users.error());
+  if (options.deliver_to.empty()) config->catch_everything = users->front().address;
+  std::error_code failed;
+  std::filesystem::create_directories(config->data_dir, failed);
+  if (failed) return report({Error::denied, "sandbox", failed.message()});
+  const Result<void> added = add_users(*config, *users);
+  if (!added) return report(added.error());
+  return run_server(*config, {.dns_file = options.dns_file, .end_with_stdin = true, .on_ready = &print_ready});
+}
+
+}  // namespace postrider::cli

@@ -1,0 +1,201 @@
+#include "cli/send.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "cli/print.hpp"
+#include "cli/run_task.hpp"
+#include "core/random.hpp"
+#include "core/text.hpp"
+#include "delivery/relay.hpp"
+#include "net/asio_network.hpp"
+#include "net/connector.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+constexpr std::size_t kConnectionsMax = 1000;
+constexpr std::size_t kFileOctetsMax = std::size_t{256} * 1024 * 1024;
+
+/// A text in memory as the relay reads it.
+class TextContent final : public delivery::ContentSource {
+ public:
+  explicit TextContent(const std::string* text) : text_(text) {}
+  void rewind() override { offset_ = 0; }
+  Task<Result<std::string>> next(std::size_t octets_max) override {
+    std::string chunk = text_->substr(offset_, octets_max);
+    offset_ += chunk.size();
+    co_return chunk;
+  }
+
+ private:
+  const std::string* text_;
+  std::size_t offset_ = 0;
+};
+
+/// Every line end becomes CRLF: files on disk have bare LF, mail has not.
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 32);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) out += '\r';
+    out += text[i];
+    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) out += '\n';
+  }
+  if (!out.ends_with("\r\n")) out += "\r\n";
+  return out;
+}
+
+Result<std::string> read_message(const SendOptions& options, const mail::Path& from, const std::vector<mail::Address>& to) {
+  if (!options.file.empty()) {
+    std::ifstream file;
+    if (options.file != "-") file.open(options.file, std::ios::binary);
+    std::istream& in = options.file == "-" ? std::cin : file;
+    if (!in) return error(Error::not_found, "send", options.file + " cannot be read");
+    std::string text;
+    std::array<char, 65'536> buffer{};
+    while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
+      text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
+      if (text.size() > kFileOctetsMax) return error(Error::too_long, "send", "the message is over 256 MiB");
+    }
+    return with_crlf(text);
+  }
+  const SystemClock clock;
+  SystemRandom random;
+  const std::string sender = from.is_null() ? "postmaster@localhost" : from.text();
+  return fmt::format("From: <{}>\r\nTo: <{}>\r\nDate: {}\r\nMessage-ID: <{:016x}@postrider.invalid>\r\nSubject: A test by postrider send\r\n"
+                     "\r\nThis is a test message.\r\n",
+                     sender, to.front().text(), to_rfc5322_date(clock.wall()), random.u64());
+}
+
+/// What one connection has to do, and what came of it.
+struct Work {
+  net::Connector* connector;
+  net::Endpoint server;
+  delivery::RelaySettings settings;
+  delivery::RelayMessage message;
+  const std::string* content;
+  bool verbose;
+  std::size_t left;              // messages to send, shared by all connections
+  std::size_t running = 0;
+  std::size_t accepted = 0;      // recipients
+  std::size_t refused_for_now = 0;
+  std::size_t refused = 0;
+  std::vector<std::string> replies;  // of the last message
+};
+
+void note(Work* work, const std::vector<smtp::RecipientOutcome>& outcomes) {
+  work->replies.clear();
+  for (const smtp::RecipientOutcome& outcome : outcomes) {
+    work->replies.push_back(smtp::to_line(outcome.reply));
+    if (smtp::is_positive(outcome.reply)) ++work->accepted;
+    else if (smtp::is_permanent(outcome.reply)) ++work->refused;
+    else ++work->refused_for_now;
+  }
+}
+
+Task<void> send_messages(Work* work) {
+  Shard* const shard = co_await this_shard();
+  while (work->left > 0) {
+    --work->left;
+    const SteadyTime until = shard->clock().steady() + work->settings.timeouts.connect;
+    const Result<std::unique_ptr<net::Stream>> stream =
+        co_await work->connector->connect(work->server, net::FoundBy::configuration, std::nullopt, until);
+    if (!stream) {
+      const std::vector<smtp::RecipientOutcome> none(
+          work->message.recipients.size(),
+          {.reply = {.code = 451, .enhanced = "4.4.1", .text = "connect failed: " + describe(stream.error())}, .phase = smtp::Phase::connect});
+      note(work, none);
+      continue;
+    }
+    TextContent content(work->content);
+    delivery::Observe observe;
+    if (work->verbose) {
+      observe = [](char direction, std::string_view octets) {
+        for (const std::string_view line : split(octets.ends_with("\r\n") ? octets.substr(0, octets.size() - 2) : octets, '\n')) {
+          print_line(fmt::format("{} {}", direction, line.ends_with('\r') ? line.substr(0, line.size() - 1) : line));
+        }
+      };
+    }
+    const delivery::SessionResult result =
+        co_await delivery::send_over(stream->get(), work->settings, work->message, &content, std::move(observe));
+    note(work, result.outcomes);
+  }
+  if (--work->running == 0) shard->stop();
+}
+
+int finish(const SendOptions& options, const Work& work) {
+  if (options.json) {
+    std::string replies;
+    for (const std::string& reply : work.replies) replies += (replies.empty() ? "" : ",") + json_quoted(reply);
+    print_line(fmt::format(R"({{"v":1,"accepted":{},"deferred":{},"refused":{},"replies":[{}]}})", work.accepted, work.refused_for_now,
+                           work.refused, replies));
+  } else if (options.count == 1) {
+    for (std::size_t i = 0; i < work.replies.size(); ++i) {
+      print_line(fmt::format("{}: {}", work.message.recipients[i].text(), printable_ascii(work.replies[i], 1000)));
+    }
+  } else {
+    print_line(fmt::format("recipients: {} accepted, {} refused for now, {} refused", work.accepted, work.refused_for_now, work.refused));
+  }
+  if (work.refused > 0) return kExitFailed;
+  return work.refused_for_now > 0 ? kExitTryAgain : kExitDone;
+}
+
+}  // namespace
+
+int run_send(const SendOptions& options) {
+  Result<net::Endpoint> server = net::Endpoint::parse(options.server);
+  if (!server) {
+    print_error("send: --server wants an address and a port such as 127.0.0.1:25");
+    return kExitUsage;
+  }
+  mail::Path from;
+  if (!options.from.empty() && options.from != "<>") {
+    const Result<mail::Address> parsed = mail::Address::parse(options.from);
+    if (!parsed) {
+      print_error("send: --from wants an address: " + describe(parsed.error()));
+      return kExitUsage;
+    }
+    from = mail::Path(*parsed);
+  }
+  std::vector<mail::Address> to;
+  for (const std::string& text : options.to) {
+    const Result<mail::Address> parsed = mail::Address::parse(text);
+    if (!parsed) {
+      print_error("send: --to wants an address: " + describe(parsed.error()));
+      return kExitUsage;
+    }
+    to.push_back(*parsed);
+  }
+  const Result<std::string> content = read_message(options, from, to);
+  if (!content) return report(content.error());
+
+  SystemClock clock;
+  const std::unique_ptr<LogOutput> output = make_descriptor_output(STDERR_FILENO);
+  Events events(&clock, LogFormat::text, Level::warn, output.get());
+  Shard shard(&clock, &events, Shard::Mode::real);
+  const std::unique_ptr<net::Network> network = net::make_asio_network(&events);
+  net::Connector connector(network.get(), {});
+  Work work{.connector = &connector,
+            .server = std::move(*server),
+            .settings = {.hostname = options.hello.empty() ? "localhost" : options.hello, .timeouts = {}},
+            .message = {.reverse_path = std::move(from),
+                        .recipients = std::move(to),
+                        .size_octets = content->size(),
+                        .has_eight_bit = std::ranges::any_of(*content, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })},
+            .content = &*content,
+            .verbose = options.verbose,
+            .left = options.count,
+            .running = std::min({options.connections, options.count, kConnectionsMax})};
+  const std::size_t connections = work.running;
+  for (std::size_t i = 0; i < connections; ++i) spawn(&shard, "send", send_messages(&work));
+  shard.run();
+  return finish(options, work);
+}
+
+}  // namespace postrider::cli

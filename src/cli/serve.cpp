@@ -1,0 +1,236 @@
+// The server process: doors, shards, signals, and an orderly end.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+#include "cli/privileges.hpp"
+#include "core/await.hpp"
+#include "core/workers.hpp"
+#include "dns/file_resolver.hpp"
+#include "dns/unbound_resolver.hpp"
+#include "net/asio_network.hpp"
+#include "store/rocks_store.hpp"
+#include "web/http.hpp"
+
+namespace postrider::cli {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kWorkersMax = 4;  // LIMITS.md "Accounts": hashing on at most 4
+
+struct ServerStarted {
+  static constexpr std::string_view kName = "server.started";
+  static constexpr Level kLevel = Level::info;
+  std::string hostname;
+  std::size_t shards;
+  void fields(FieldSink& sink) const {
+    sink.add("hostname", hostname);
+    sink.add("shards", shards);
+  }
+};
+
+struct ServerStopped {
+  static constexpr std::string_view kName = "server.stopped";
+  static constexpr Level kLevel = Level::info;
+  std::string_view how;
+  void fields(FieldSink& sink) const { sink.add("how", how); }
+};
+
+struct ServesAsRoot {
+  static constexpr std::string_view kName = "server.root";
+  static constexpr Level kLevel = Level::warn;
+  void fields(FieldSink& sink) const { sink.add("what", "serving as root; set user in the configuration"); }
+};
+
+/// READY=1 to the service manager that started us, where there is one.
+void notify_ready() {
+  const char* const path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr || *path == '\0') return;
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  const std::string_view name(path);
+  if (name.size() >= sizeof to.sun_path) return;
+  name.copy(to.sun_path, name.size());
+  if (name.front() == '@') to.sun_path[0] = '\0';  // an abstract name
+  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return;
+  constexpr std::string_view kReady = "READY=1";
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  (void)::sendto(socket, kReady.data(), kReady.size(), 0, reinterpret_cast<const sockaddr*>(&to), length);  // nobody to tell: nothing lost
+  ::close(socket);
+}
+
+Result<std::unique_ptr<dns::Resolver>> make_resolver(const Config& config, const ServeOptions& options) {
+  if (options.dns_file.empty()) return dns::make_unbound_resolver({.servers = config.dns_servers, .trust_anchor = config.dns_trust_anchor});
+  std::ifstream in(options.dns_file);
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  if (!in.good() && text.empty()) return error(Error::not_found, "dns.file", options.dns_file + " cannot be read");
+  return dns::make_file_resolver(text);
+}
+
+/// Watches for the signals that end us, and for the end of stdin.
+class Ending {
+ public:
+  Ending(asio::io_context& context, bool with_stdin, std::function<void()> drain)
+      : signals_(context, SIGTERM, SIGINT), input_(context), drain_(std::move(drain)) {
+    signals_.async_wait([this](const boost::system::error_code& failed, int) {
+      if (!failed) drain_();
+    });
+    if (!with_stdin) return;
+    boost::system::error_code failed;
+    input_.assign(::dup(STDIN_FILENO), failed);
+    if (!failed) read();
+  }
+
+ private:
+  void read() {
+    input_.async_read_some(asio::buffer(buffer_), [this](const boost::system::error_code& failed, std::size_t) {
+      if (!failed) return read();
+      if (failed != asio::error::operation_aborted) drain_();
+    });
+  }
+
+  asio::signal_set signals_;
+  asio::posix::stream_descriptor input_;
+  std::array<char, 256> buffer_{};
+  std::function<void()> drain_;
+};
+
+class ServerProcess {
+ public:
+  ServerProcess(const Config& config, const ServeOptions& options) : config_(config), options_(options) {}
+
+  int run() {
+    std::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    Result<void> step = become_user(config_.user);
+    if (step) step = open_doors();
+    if (!step) return report(step.error());
+    step = become_root_again(config_.user);
+    if (step) step = server_->listen(shard_pointers());
+    if (step) step = drop_to_user(config_.user);
+    if (!step) {
+      server_.reset();
+      return report(step.error());
+    }
+    if (::geteuid() == 0) events_.emit(ServesAsRoot{});
+    return serve();
+  }
+
+ private:
+  Result<void> open_doors() {
+    std::error_code failed;
+    std::filesystem::create_directories(config_.data_dir, failed);
+    if (failed) return error(Error::denied, "serve", config_.data_dir + ": " + failed.message());
+    std::filesystem::permissions(config_.data_dir, std::filesystem::perms::owner_all, failed);
+    if (failed) return error(Error::denied, "serve", config_.data_dir + ": " + failed.message());
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    workers_ = make_thread_workers(std::min(cores + 1, kWorkersMax));
+    Result<std::unique_ptr<store::Store>> store = store::open_rocks_store({.directory = store_directory_of(config_),
+                                                                           .workers = workers_.get(),
+                                                                           .random = &random_,
+                                                                           .events = &events_,
+                                                                           .min_free_octets = config_.min_free});
+    if (!store && store.error().code == Error::conflict) {
+      return error(Error::transient, "serve", config_.data_dir + " is in use by another server (stop it, or use another data_dir)");
+    }
+    if (!store) return fail(store);
+    store_ = std::move(*store);
+    Result<std::unique_ptr<dns::Resolver>> resolver = make_resolver(config_, options_);
+    if (!resolver) return fail(resolver);
+    resolver_ = std::move(*resolver);
+    network_ = net::make_asio_network(&events_);
+    for (std::size_t i = 0; i < cores; ++i) shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
+    server_ = std::make_unique<server::Server>(
+        server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_, &metrics_, network_.get(), resolver_.get()},
+        to_server_settings(config_));
+    admin_ = std::make_unique<web::Admin>(
+        web::AdminRooms{.directory = server_->directory(), .mailboxes = server_->mailboxes(), .queue = server_->queue(), .clock = &clock_});
+    server_->set_http_handlers([this](const server::Listen& listen) { return http_handler(listen); });
+    return {};
+  }
+
+  server::Handler http_handler(const server::Listen& listen) {
+    web::HttpService service{.control = server_.get(), .clock = &clock_, .admin = nullptr, .health = true, .metrics = true};
+    if (listen.at.unix_path == control_socket_of(config_)) {
+      service.admin = admin_.get();
+    } else {
+      for (const ListenKeys& keys : config_.listen) {
+        if (std::ranges::find(keys.address, listen.at) == keys.address.end()) continue;
+        service.health = keys.serve_health;
+        service.metrics = keys.serve_metrics;
+      }
+    }
+    http_.push_back(std::make_unique<web::HttpService>(service));
+    return [held = http_.back().get()](std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain) {
+      return web::serve_http(held, std::move(stream), scratch, drain);
+    };
+  }
+
+  int serve() {
+    std::promise<void> draining;
+    std::promise<void> ended;
+    server_->start([&] { draining.set_value(); }, [&] { ended.set_value(); });
+    const Ending ending(shards_.front()->context(), options_.end_with_stdin, [this] { server_->drain(); });
+    std::vector<std::jthread> threads;
+    for (const std::unique_ptr<Shard>& shard : shards_) threads.emplace_back([shard = shard.get()] { shard->run(); });
+    events_.emit(ServerStarted{.hostname = config_.hostname, .shards = shards_.size()});
+    fmt::print(stderr, "ready\n");
+    notify_ready();
+    if (options_.on_ready) options_.on_ready(server_->listening());
+
+    draining.get_future().wait();
+    const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(config_.drain_timeout);
+    const bool orderly = ended.get_future().wait_for(patience) == std::future_status::ready;
+    const bool failed = store_->failed().is_set();
+    events_.emit(ServerStopped{.how = orderly ? "drained" : "drain_timeout passed"});
+    // What has not ended by now may hold anything; all that was promised is on disk.
+    if (!orderly) std::_Exit(failed ? kExitTryAgain : kExitDone);
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->stop();
+    threads.clear();
+    return failed ? kExitTryAgain : kExitDone;
+  }
+
+  std::vector<Shard*> shard_pointers() {
+    std::vector<Shard*> out;
+    for (const std::unique_ptr<Shard>& shard : shards_) out.push_back(shard.get());
+    return out;
+  }
+
+  // In the order of their lives: what is below uses what is above.
+  const Config& config_;
+  const ServeOptions& options_;
+  SystemClock clock_;
+  SystemRandom random_;
+  std::unique_ptr<LogOutput> output_ = make_descriptor_output(STDERR_FILENO);
+  Events events_{&clock_, config_.log_format, config_.log_level, output_.get()};
+  Metrics metrics_;
+  std::unique_ptr<Workers> workers_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<net::Network> network_;
+  std::unique_ptr<dns::Resolver> resolver_;
+  std::vector<std::unique_ptr<web::HttpService>> http_;
+  std::unique_ptr<web::Admin> admin_;
+  std::unique_ptr<server::Server> server_;
+};
+
+}  // namespace
+
+int run_server(const Config& config, const ServeOptions& options) { return ServerProcess(config, options).run(); }
+
+}  // namespace postrider::cli
