@@ -142,7 +142,7 @@ struct Settings {
 
 struct TraceEvent {
   WallTime at;
-  std::string what;  ///< "accepted", "delivered", "relayed", "deferred", "failed", "held", "reported", "removed"
+  std::string what;  ///< "accepted", "delivered", "relayed", "deferred", "failed", "held", "reported", "removed", "expired", "retried"
   std::string recipient;
   std::string detail;
 };
@@ -154,7 +154,9 @@ struct Listed {
 
 class Queue {
  public:
-  Queue(store::Store* store, Clock* clock, Random* random, Settings settings, Events* events);
+  /// `active_max`: due times kept in memory.
+  Queue(store::Store* store, Clock* clock, Random* random, Settings settings, Events* events,
+        std::size_t active_max = kActiveEntriesMax);
   ~Queue();
 
   /// Puts entry, recipients, due times and the trace event into `transaction`; the caller adds the body and commits it
@@ -167,6 +169,10 @@ class Queue {
   /// Errors  cancelled: `stop` is set; transient and corrupt from the store (a corrupt record is set aside with an event,
   /// never silently dropped).
   [[nodiscard]] Task<Result<Job>> next(Signal* stop);
+
+  /// What an outcome amounts to: one that is deferred when the entry's time is over has failed with 4.4.7 and keeps its
+  /// reply. `stage_settle` decides by it; the caller quotes it in a report.
+  [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
 
   /// Puts the end of one attempt into `transaction`: the recipient's next due time, its way out of the queue or into hold,
   /// and the trace event. The caller adds what belongs to the same instant (the mailbox append, the DSN), settles all

@@ -1,0 +1,63 @@
+// What the parts of Queue share: queue.cpp stages, reading.cpp finds the next job, admin.cpp serves the commands.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/keys.hpp"
+#include "queue/queue.hpp"
+#include "queue/scheduler.hpp"
+
+namespace postrider::queue {
+
+inline constexpr std::size_t kTraceDetailOctetsMax = 512;
+inline constexpr std::size_t kEntriesPageMax = 1000;  // records in one read of entries
+
+struct Queue::Inside {
+  Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings, Events* event_sink,
+         std::size_t active_max);
+
+  // queue.cpp
+  void trace(store::Transaction& transaction, const QueueId& id, std::string_view what, std::string recipient,
+             std::string_view detail);
+  /// The recipient leaves the queue.
+  void stage_end(store::Transaction& transaction, Entry& entry, const Recipient& recipient);
+  /// The recipient's record as it is now, in place of `before`.
+  void stage_change(store::Transaction& transaction, const QueueId& id, const Recipient& before, const Recipient& now);
+  void stage_entry(store::Transaction& transaction, const Entry& entry);
+  void settled(const RecipientId& who);
+
+  // reading.cpp
+  /// An entry with the recipients whose records can be read; nullopt: there is none. A record that cannot be read is moved
+  /// aside. Errors  transient, corrupt (the store's own).
+  [[nodiscard]] Task<Result<std::optional<Listed>>> load(QueueId id);
+  [[nodiscard]] Task<Result<void>> set_aside(QueueId id, store::KeyedEntry record);
+  [[nodiscard]] Task<Result<void>> read_ahead();
+  /// The job that begins with `due`, which is held; nullopt: there is nothing to do for it (any more).
+  [[nodiscard]] Task<Result<std::optional<Job>>> start(Due due);
+  [[nodiscard]] Task<Result<void>> expire_held(Entry* entry, std::vector<Recipient> held);
+  [[nodiscard]] Task<Result<void>> drop_stale(Due due, std::optional<Recipient> found);
+  [[nodiscard]] SteadyTime wake_time() const;
+
+  // admin.cpp
+  /// Holds all recipients, so that no job gets them. Errors  conflict: one is in delivery; none is held then.
+  [[nodiscard]] Result<void> hold_all(const Listed& listed);
+  void end_hold(const Listed& listed, bool committed);
+
+  store::Store* store;
+  Clock* clock;
+  Random* random;
+  Settings settings;
+  Events* events;
+  Scheduler scheduler;
+  std::atomic<std::uint32_t> trace_sequence = 0;  // keeps apart what happens in one microsecond
+};
+
+[[nodiscard]] inline Due due_of(const QueueId& id, const Recipient& recipient) {
+  return {.at = recipient.due, .who = {.id = id, .number = recipient.number}};
+}
+
+}  // namespace postrider::queue

@@ -1,0 +1,24 @@
+// The queue's stored values.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+#include "queue/keys.hpp"
+#include "queue/queue.hpp"
+#include "store/store.hpp"
+
+namespace postrider::queue {
+
+[[nodiscard]] std::string to_record(const Entry& entry);
+[[nodiscard]] std::string to_record(const Recipient& recipient);
+/// `event.at` is in the key.
+[[nodiscard]] std::string to_record(const TraceEvent& event);
+
+/// Errors of all  corrupt.
+[[nodiscard]] Result<Entry> read_entry(const QueueId& id, const store::Entry& stored);
+[[nodiscard]] Result<Recipient> read_recipient(std::uint32_t number, const store::Entry& stored);
+[[nodiscard]] Result<TraceEvent> read_trace_event(WallTime at, std::string_view value);
+
+}  // namespace postrider::queue

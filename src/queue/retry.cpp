@@ -1,0 +1,24 @@
+#include <algorithm>
+
+#include "core/check.hpp"
+#include "queue/queue.hpp"
+
+namespace postrider::queue {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+Settings default_settings() {
+  return {.retry = {minutes(5), minutes(10), minutes(20), minutes(40), hours(1), hours(2)},
+          .expire_after = hours(5 * 24),
+          .expire_after_bounce = hours(2 * 24)};
+}
+
+Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& random) {
+  check(!settings.retry.empty() && attempts > 0, "retry_delay: a table and an attempt");
+  const std::size_t step = std::min<std::size_t>(attempts - 1, settings.retry.size() - 1);
+  const auto permille = static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
+  return settings.retry[step] / 1000 * permille;
+}
+
+}  // namespace postrider::queue
