@@ -6,6 +6,7 @@
 #include "core/await.hpp"
 #include "core/overloaded.hpp"
 #include "delivery/events.hpp"
+#include "mail/trace_fields.hpp"
 
 namespace postrider::delivery {
 
