@@ -1,0 +1,41 @@
+// The parsed forms of a static route's `via`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "core/result.hpp"
+#include "route/route.hpp"
+
+namespace postrider::route {
+
+/// A host by name or by address.
+struct ViaHost {
+  std::string host;                      ///< a name, or the address as it was written without brackets
+  std::optional<AddressOctets> address;  ///< set: no look-up
+  std::uint16_t port = 25;
+};
+struct ViaMx {
+  std::string name;  ///< empty: the recipient's domain
+};
+struct ViaHold {};
+struct ViaDiscard {};
+struct ViaError {
+  std::string status;
+  std::string text;
+};
+using Via = std::variant<ViaHost, ViaMx, ViaHold, ViaDiscard, ViaError>;
+
+/// Errors  malformed: says which part is wrong.
+[[nodiscard]] Result<Via> parse_via(std::string_view text);
+
+/// `192.0.2.1` (mapped into IPv6) or `2001:db8::1`; nullopt: no address.
+[[nodiscard]] std::optional<AddressOctets> parse_address(std::string_view text);
+
+/// Whether a route for `pattern` takes `domain`, both lower case.
+[[nodiscard]] bool matches(std::string_view pattern, std::string_view domain);
+
+}  // namespace postrider::route
