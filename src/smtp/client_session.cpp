@@ -1,0 +1,412 @@
+#include "smtp/client_session.hpp"
+
+#include "core/check.hpp"
+#include "core/numbers.hpp"
+#include "core/overloaded.hpp"
+#include "core/text.hpp"
+#include "smtp/content_writer.hpp"
+#include "smtp/reply_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace postrider::smtp {
+
+namespace {
+
+/// What the next reply answers, or what else is waited for.
+enum class Stage : std::uint8_t {
+  greeting,
+  ehlo,
+  helo,
+  ready,
+  rset,
+  mail,
+  rcpt,
+  data,
+  content,
+  end_of_data,
+  no_content,
+  quit,
+  closed
+};
+
+Phase phase_of(Stage stage) {
+  switch (stage) {
+    case Stage::greeting: return Phase::greeting;
+    case Stage::ehlo:
+    case Stage::helo:
+    case Stage::ready: return Phase::hello;
+    case Stage::rset:
+    case Stage::mail: return Phase::mail;
+    case Stage::rcpt: return Phase::rcpt;
+    case Stage::data:
+    case Stage::no_content: return Phase::data;
+    case Stage::content: return Phase::content;
+    case Stage::end_of_data: return Phase::end_of_data;
+    case Stage::quit:
+    case Stage::closed: return Phase::quit;
+  }
+  return Phase::quit;
+}
+
+/// What the remote offered in its EHLO reply.
+struct Offers {
+  bool pipelining = false;            // 2920
+  bool eight_bit_mime = false;        // 6152
+  std::optional<std::uint64_t> size;  // 1870; 0: no fixed limit
+};
+
+Offers parse_offers(std::string_view text) {
+  Offers offers;
+  const std::vector<std::string_view> lines = split(text, '\n');
+  for (std::size_t i = 1; i < lines.size(); ++i) {  // the first line is the greeting (5321 §4.1.1.1)
+    const auto parts = split_once(trimmed(lines[i]), ' ');
+    if (iequals_ascii(parts.first, "PIPELINING")) offers.pipelining = true;
+    if (iequals_ascii(parts.first, "8BITMIME")) offers.eight_bit_mime = true;
+    if (iequals_ascii(parts.first, "SIZE")) {
+      offers.size = parse_number<std::uint64_t>(trimmed(parts.second)).value_or(0);  // 1870 §4: none given, no limit
+    }
+  }
+  return offers;
+}
+
+bool is_accepted(const Reply& reply) { return reply.code / 100 == 2; }
+bool is_refused(const Reply& reply) { return reply.code >= 400; }
+
+/// 5321 §4.5.3.1.10: 552 in answer to RCPT means "too many recipients", to be tried again.
+Reply recipient_reply(Reply reply) {
+  if (reply.code == 552) {
+    reply.code = 452;
+    if (reply.enhanced.starts_with('5')) reply.enhanced.front() = '4';
+  }
+  return reply;
+}
+
+}  // namespace
+
+std::string_view name_of(Phase phase) {
+  switch (phase) {
+    case Phase::connect: return "connect";
+    case Phase::greeting: return "greeting";
+    case Phase::hello: return "hello";
+    case Phase::mail: return "mail";
+    case Phase::rcpt: return "rcpt";
+    case Phase::data: return "data";
+    case Phase::content: return "content";
+    case Phase::end_of_data: return "end_of_data";
+    case Phase::quit: return "quit";
+  }
+  return "quit";
+}
+
+struct ClientSession::State {
+  explicit State(std::string name) : hello_name(std::move(name)) {}
+  void on_received(std::string_view octets, ClientActions& out);
+  void on_reply(Reply reply, ClientActions& out);
+  void on_hello_reply(Reply reply, ClientActions& out);
+  void on_transaction_reply(Reply reply, ClientActions& out);
+  void on_mail_reply(const Reply& reply, ClientActions& out);
+  void on_rcpt_reply(Reply reply, ClientActions& out);
+  void on_data_reply(const Reply& reply, ClientActions& out);
+  void on_content(const Content& content, ClientActions& out);
+  void on_lost(std::string text, ClientActions& out);
+  void begin(ClientTransaction t, ClientActions& out);
+  void send(std::string octets, ClientActions& out);
+  [[nodiscard]] std::string mail_line() const;
+  [[nodiscard]] std::string rcpt_line(std::size_t i) const;
+  /// `reply` becomes the outcome of all recipients that have none yet.
+  void settle(const Reply& reply, Phase phase);
+  void end_transaction(ClientActions& out);
+  /// The session cannot go on: `reply` stands for what has no outcome.
+  void break_off(const Reply& reply, ClientActions& out);
+  void break_protocol(ClientActions& out);
+  void hang_up(ClientActions& out);
+
+  std::string hello_name;
+  Stage stage = Stage::greeting;
+  Offers offers;
+  ReplyReader reader;
+  bool needs_rset = false;  ///< the remote may have a transaction open
+
+  ClientTransaction transaction;
+  std::vector<RecipientOutcome> outcomes;  ///< code 0: none yet. Empty: no transaction is open
+  std::size_t recipients_answered = 0;
+  std::size_t recipients_accepted = 0;
+  bool mail_refused = false;
+  ContentWriter writer;
+};
+
+ClientSession::ClientSession(std::string hello_name) : state_(new State(std::move(hello_name))) {}
+void ClientSession::StateDeleter::operator()(State* state) const { delete state; }
+
+void ClientSession::start(ClientActions& /*out*/) {}
+bool ClientSession::ready() const { return state_->stage == Stage::ready; }
+bool ClientSession::closed() const { return state_->stage == Stage::closed; }
+
+ClientWait ClientSession::waits_for() const {
+  switch (state_->stage) {
+    case Stage::greeting: return ClientWait::greeting;
+    case Stage::ehlo:
+    case Stage::helo: return ClientWait::hello;
+    case Stage::ready:
+    case Stage::rset:
+    case Stage::mail:
+    case Stage::rcpt: return ClientWait::mail_rcpt;
+    case Stage::data: return ClientWait::data;
+    case Stage::content: return ClientWait::block;
+    case Stage::no_content:
+    case Stage::end_of_data: return ClientWait::end_of_data;
+    case Stage::quit:
+    case Stage::closed: return ClientWait::quit;
+  }
+  return ClientWait::quit;
+}
+
+void ClientSession::begin(ClientTransaction transaction, ClientActions& out) {
+  check(ready(), "smtp: begin before ready");
+  check(!transaction.recipients.empty(), "smtp: a transaction has recipients");
+  state_->begin(std::move(transaction), out);
+}
+
+void ClientSession::quit(ClientActions& out) {
+  check(ready(), "smtp: quit before ready");
+  state_->stage = Stage::quit;
+  state_->send("QUIT\r\n", out);
+}
+
+void ClientSession::step(const ClientEvent& event, ClientActions& out) {
+  if (closed()) return;
+  std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
+                        [&](const Content& e) { state_->on_content(e, out); },
+                        [&](const ContentFailed&) {
+                          state_->break_off({.code = 451, .enhanced = "4.3.0", .text = "The content could not be read"},
+                                            out);
+                        },
+                        [&](const TimedOut&) { state_->on_lost("Timed out", out); },
+                        [&](const PeerClosed&) { state_->on_lost("Connection lost", out); }},
+             event);
+}
+
+void ClientSession::State::on_received(std::string_view octets, ClientActions& out) {
+  while (!octets.empty() && stage != Stage::closed) {
+    if (stage == Stage::ready) return hang_up(out);  // nothing was asked: a reply now would be taken for a later one's
+    Result<std::optional<Reply>> reply = reader.take(octets);
+    if (!reply) return break_protocol(out);
+    if (*reply) on_reply(std::move(**reply), out);
+  }
+}
+
+void ClientSession::State::on_reply(Reply reply, ClientActions& out) {
+  switch (stage) {
+    case Stage::greeting:
+    case Stage::ehlo:
+    case Stage::helo: return on_hello_reply(std::move(reply), out);
+    case Stage::rset:
+    case Stage::mail:
+    case Stage::rcpt:
+    case Stage::data:
+    case Stage::content:
+    case Stage::end_of_data:
+    case Stage::no_content: return on_transaction_reply(std::move(reply), out);
+    case Stage::quit: return hang_up(out);
+    case Stage::ready:
+    case Stage::closed: return;
+  }
+}
+
+void ClientSession::State::on_hello_reply(Reply reply, ClientActions& out) {
+  if (is_accepted(reply) && (stage == Stage::greeting ? reply.code == 220 : reply.code == 250)) {
+    if (stage == Stage::greeting) {
+      stage = Stage::ehlo;
+      return send("EHLO " + hello_name + "\r\n", out);  // 5321 §4.1.1.1
+    }
+    if (stage == Stage::ehlo) offers = parse_offers(reply.text);
+    stage = Stage::ready;
+    return;
+  }
+  constexpr int kNoEhlo[] = {500, 501, 502, 504, 550};  // 5321 §3.2, §4.1.1.1
+  if (stage == Stage::ehlo && std::ranges::find(kNoEhlo, reply.code) != std::end(kNoEhlo)) {
+    stage = Stage::helo;
+    return send("HELO " + hello_name + "\r\n", out);
+  }
+  if (!is_refused(reply)) return break_protocol(out);
+  out.emplace_back(SessionRefused{.outcome = {.reply = std::move(reply), .phase = phase_of(stage)}});
+  send("QUIT\r\n", out);  // 5321 §3.1
+  hang_up(out);
+}
+
+void ClientSession::State::begin(ClientTransaction t, ClientActions& out) {
+  transaction = std::move(t);
+  outcomes.assign(transaction.recipients.size(), {});
+  recipients_answered = 0;
+  recipients_accepted = 0;
+  mail_refused = false;
+  writer = {};
+  if (offers.size.value_or(0) != 0 && transaction.size_octets > *offers.size) {  // 1870 §5
+    settle({.code = 552, .enhanced = "5.3.4", .text = "Message too big for the next hop"}, Phase::mail);
+    return end_transaction(out);
+  }
+  if (transaction.body == BodyType::eight_bit_mime && !offers.eight_bit_mime) {  // 6152 §3
+    settle({.code = 554, .enhanced = "5.6.3", .text = "The next hop takes no 8-bit content"}, Phase::mail);
+    return end_transaction(out);
+  }
+  std::string octets;
+  if (needs_rset) octets = "RSET\r\n";
+  stage = needs_rset ? Stage::rset : Stage::mail;
+  if (offers.pipelining || !needs_rset) octets += mail_line();
+  if (offers.pipelining) {  // 2920 §3.1: DATA ends the group
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) octets += rcpt_line(i);
+    octets += "DATA\r\n";
+  }
+  needs_rset = true;
+  send(std::move(octets), out);
+}
+
+std::string ClientSession::State::mail_line() const {
+  std::string line = "MAIL FROM:<" + transaction.reverse_path.text() + ">";
+  if (offers.size) line += fmt::format(" SIZE={}", transaction.size_octets);
+  if (transaction.body == BodyType::eight_bit_mime) line += " BODY=8BITMIME";
+  return line + "\r\n";
+}
+
+std::string ClientSession::State::rcpt_line(std::size_t i) const {
+  return "RCPT TO:<" + transaction.recipients[i].text() + ">\r\n";
+}
+
+void ClientSession::State::on_transaction_reply(Reply reply, ClientActions& out) {
+  if (reply.code == 421) return break_off(reply, out);  // 5321 §3.8
+  switch (stage) {
+    case Stage::rset:
+      if (!is_accepted(reply)) return break_protocol(out);
+      stage = Stage::mail;
+      if (!offers.pipelining) send(mail_line(), out);
+      return;
+    case Stage::mail: return on_mail_reply(reply, out);
+    case Stage::rcpt: return on_rcpt_reply(std::move(reply), out);
+    case Stage::data: return on_data_reply(reply, out);
+    case Stage::content:  // before the end of data: it is of use only as a refusal
+      if (!is_refused(reply)) return break_protocol(out);
+      return break_off(reply, out);
+    case Stage::end_of_data:
+      if (!is_accepted(reply) && !is_refused(reply)) return break_protocol(out);
+      needs_rset = false;
+      settle(reply, Phase::end_of_data);
+      return end_transaction(out);
+    case Stage::no_content: return end_transaction(out);  // all recipients have their outcomes (2920 §3.1)
+    case Stage::greeting:
+    case Stage::ehlo:
+    case Stage::helo:
+    case Stage::ready:
+    case Stage::quit:
+    case Stage::closed: return;
+  }
+}
+
+void ClientSession::State::on_mail_reply(const Reply& reply, ClientActions& out) {
+  if (!is_accepted(reply)) {
+    if (!is_refused(reply)) return break_protocol(out);
+    mail_refused = true;
+    settle(reply, Phase::mail);
+    if (!offers.pipelining) return end_transaction(out);
+  }
+  stage = Stage::rcpt;
+  if (!offers.pipelining) send(rcpt_line(0), out);
+}
+
+void ClientSession::State::on_rcpt_reply(Reply reply, ClientActions& out) {
+  if (!is_accepted(reply) && !is_refused(reply)) return break_protocol(out);
+  if (!mail_refused) {  // after a refused MAIL the replies to its group mean nothing
+    if (is_accepted(reply)) {
+      ++recipients_accepted;
+    } else {
+      outcomes[recipients_answered] = {.reply = recipient_reply(std::move(reply)), .phase = Phase::rcpt};
+    }
+  }
+  if (++recipients_answered < outcomes.size()) {
+    if (!offers.pipelining) send(rcpt_line(recipients_answered), out);
+    return;
+  }
+  if (!offers.pipelining && recipients_accepted == 0) return end_transaction(out);
+  stage = Stage::data;
+  if (!offers.pipelining) send("DATA\r\n", out);
+}
+
+void ClientSession::State::on_data_reply(const Reply& reply, ClientActions& out) {
+  if (is_accepted(reply)) return break_protocol(out);
+  if (is_refused(reply)) {
+    settle(reply, Phase::data);
+    return end_transaction(out);
+  }
+  if (recipients_accepted == 0) {  // 2920 §3.1: the server waits for content all the same
+    stage = Stage::no_content;
+    return send(".\r\n", out);
+  }
+  stage = Stage::content;
+  out.emplace_back(WantContent{});
+}
+
+void ClientSession::State::on_content(const Content& content, ClientActions& out) {
+  check(stage == Stage::content, "smtp: content that was not asked for");
+  std::string octets;
+  octets.reserve(content.octets.size() + 64);
+  Result<void> written = writer.write(content.octets, octets);
+  if (written && content.last) written = writer.finish(octets);
+  if (!written)
+    return break_off({.code = 554, .enhanced = "5.6.0", .text = "The content has a bare CR or LF"},
+                     out);  // SECURITY R1
+  if (!octets.empty()) send(std::move(octets), out);
+  if (content.last) {
+    stage = Stage::end_of_data;
+  } else {
+    out.emplace_back(WantContent{});
+  }
+}
+
+/// Timed out or closed by the peer. After the end of data nobody knows whether it was taken: try again (5321 §4.5.4.2).
+void ClientSession::State::on_lost(std::string text, ClientActions& out) {
+  text += " in phase ";
+  text += name_of(phase_of(stage));
+  break_off({.code = 451, .enhanced = "4.4.2", .text = std::move(text)}, out);
+}
+
+void ClientSession::State::send(std::string octets, ClientActions& out) {
+  out.emplace_back(Send{.octets = std::move(octets)});
+}
+
+void ClientSession::State::settle(const Reply& reply, Phase phase) {
+  for (RecipientOutcome& outcome : outcomes) {
+    if (outcome.reply.code == 0) outcome = {.reply = reply, .phase = phase};
+  }
+}
+
+void ClientSession::State::end_transaction(ClientActions& out) {
+  stage = Stage::ready;
+  transaction = {};
+  out.emplace_back(TransactionDone{.outcomes = std::exchange(outcomes, {})});
+}
+
+void ClientSession::State::break_off(const Reply& reply, ClientActions& out) {
+  if (!outcomes.empty()) {
+    settle(reply, phase_of(stage));
+    end_transaction(out);
+  } else if (stage == Stage::greeting || stage == Stage::ehlo || stage == Stage::helo) {
+    out.emplace_back(SessionRefused{.outcome = {.reply = reply, .phase = phase_of(stage)}});
+  }
+  hang_up(out);
+}
+
+/// What came is no reply to what was sent (LIMITS.md "remote reply").
+void ClientSession::State::break_protocol(ClientActions& out) {
+  break_off({.code = 451, .enhanced = "4.5.0", .text = "The next hop does not speak SMTP"}, out);
+}
+
+void ClientSession::State::hang_up(ClientActions& out) {
+  stage = Stage::closed;
+  out.emplace_back(HangUp{});
+}
+
+}  // namespace postrider::smtp

@@ -1,0 +1,295 @@
+#include "smtp/server_session.hpp"
+
+#include "core/check.hpp"
+#include "core/overloaded.hpp"
+#include "smtp/server_state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace postrider::smtp {
+
+namespace {
+
+constexpr std::size_t kPendingOctetsMax = 64 * 1024 + kContentChunkOctetsMax;  // what waits and one read more
+constexpr std::size_t kSwallowedLineOctetsMax = 64 * 1024;                     // of a command line over its limit
+constexpr std::size_t kUsedOctetsMax = 16 * 1024;  // used up in front of `pending` before it is moved down
+
+}  // namespace
+
+ServerSession::ServerSession(ServerSettings settings) : state_(new State(std::move(settings))) {}
+void ServerSession::StateDeleter::operator()(State* state) const { delete state; }
+
+Wait ServerSession::waits_for() const {
+  return state_->phase == State::Phase::data || state_->phase == State::Phase::chunk ? Wait::data : Wait::command;
+}
+bool ServerSession::closed() const { return state_->phase == State::Phase::closed; }
+bool ServerSession::in_content() const { return state_->transaction && state_->transaction->content_begun; }
+HelloKind ServerSession::hello_kind() const { return state_->hello.value_or(HelloKind::helo); }
+
+void ServerSession::start(Actions& out) { state_->ask(State::Asking::connect, AskConnect{}, out); }
+
+void ServerSession::step(const Event& event, Actions& out) {
+  if (closed()) return;
+  const auto over = [&](std::string enhanced, std::string text) {
+    state_->hang_up({.code = 421, .enhanced = std::move(enhanced), .text = std::move(text)}, out);
+  };
+  std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
+                        [&](const Answered& e) { state_->on_answer(e.reply, out); },
+                        [&](const TimedOut&) { over("4.4.2", "Idle too long"); },
+                        [&](const TooSlow&) { over("4.4.2", "Content comes too slowly"); },
+                        [&](const PeerClosed&) {
+                          state_->drop(out);
+                          state_->phase = State::Phase::closed;
+                          out.emplace_back(HangUp{});
+                        },
+                        [&](const Draining&) {
+                          state_->draining = true;
+                          state_->run_pending(out);
+                        }},
+             event);
+}
+
+void ServerSession::State::on_received(std::string_view octets, Actions& out) {
+  if (pending.empty()) {
+    run(octets, out);
+    pending = octets;
+    return;
+  }
+  // The driver reads only when nothing is left to do, so what waits is the start of a line (2920 §3.2).
+  check(pending.size() - pending_used + octets.size() <= kPendingOctetsMax, "smtp: more input than was asked for");
+  pending += octets;
+  run_pending(out);
+}
+
+void ServerSession::State::run_pending(Actions& out) {
+  std::string_view rest = std::string_view(pending).substr(pending_used);
+  run(rest, out);
+  pending_used = pending.size() - rest.size();
+  if (rest.empty()) {
+    pending = std::string();  // an idle session holds no buffer (LIMITS.md)
+    pending_used = 0;
+  } else if (pending_used > kUsedOctetsMax) {
+    pending.erase(0, pending_used);
+    pending_used = 0;
+  }
+}
+
+/// Uses up octets from the front of `rest` until a question is open or more octets are needed.
+void ServerSession::State::run(std::string_view& rest, Actions& out) {
+  bool moved = true;
+  while (moved && asking == Asking::nothing) {
+    switch (phase) {
+      case Phase::closed: rest = {}; return;
+      case Phase::command:
+        if (draining && !transaction) {
+          hang_up({.code = 421, .enhanced = "4.3.2", .text = "Shutting down"}, out);  // 5321 §3.8
+        } else {
+          moved = take_command_line(rest, out);
+        }
+        break;
+      case Phase::data: moved = take_data(rest, out); break;
+      case Phase::chunk: moved = take_chunk(rest, out); break;
+    }
+  }
+  if (phase == Phase::closed) rest = {};
+}
+
+/// One line, if it is all there. Only CRLF ends it (SECURITY R1).
+bool ServerSession::State::take_command_line(std::string_view& rest, Actions& out) {
+  const std::size_t end = rest.find("\r\n");
+  const bool whole = end != std::string_view::npos;
+  const std::size_t octets = swallowed + (whole ? end + 2 : rest.size());
+  if (octets > kSwallowedLineOctetsMax) {
+    hang_up({.code = 421, .enhanced = "4.7.0", .text = "Line far too long"}, out);
+    return true;
+  }
+  if (octets > kCommandLineOctetsMax && swallowed == 0) {  // LIMITS.md "command line"
+    const RefusedCommand refusal = refuse_long_line(rest);
+    if (refusal.hang_up) {
+      hang_up(refusal.reply, out);
+      return true;
+    }
+  }
+  if (!whole) {
+    if (octets <= kCommandLineOctetsMax) return false;
+    const std::size_t kept = rest.ends_with('\r') ? 1 : 0;
+    swallowed += rest.size() - kept;
+    rest.remove_prefix(rest.size() - kept);
+    return false;
+  }
+  const std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(end + 2);
+  if (octets > kCommandLineOctetsMax) {
+    swallowed = 0;
+    run_command(refuse_long_line({}), out);
+  } else {
+    run_command(parse_command(line, settings.own_domain), out);
+  }
+  return true;
+}
+
+void ServerSession::State::run_command(Command command, Actions& out) {
+  if (!count_idle_command(out)) return;
+  std::visit(
+      Overloaded{[&](HelloCommand& c) { run_hello(std::move(c), out); },
+                 [&](MailCommand& c) { run_mail(std::move(c), out); },
+                 [&](RcptCommand& c) { run_rcpt(std::move(c), out); }, [&](const BdatCommand& c) { run_bdat(c, out); },
+                 [&](const BareCommand& c) { run_bare(c, out); },
+                 [&](const RefusedCommand& c) {
+                   if (c.hang_up) {
+                     hang_up(c.reply, out);
+                   } else {
+                     refuse(c.reply, out);
+                   }
+                 }},
+      command);
+}
+
+void ServerSession::State::run_hello(HelloCommand command, Actions& out) {
+  hello_asked = command.kind;
+  ask(Asking::hello, AskHello{.kind = command.kind, .name = std::move(command.name)}, out);
+}
+
+void ServerSession::State::run_mail(MailCommand command, Actions& out) {
+  if (!hello) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"}, out);  // 5321 §4.1.4
+  if (transaction)
+    return refuse({.code = 503, .enhanced = "5.5.1", .text = "MAIL was said before"}, out);  // 5321 §4.1.4
+  if (command.parameters.size_octets > settings.max_message_size) {                          // 1870 §6.1
+    return refuse({.code = 552, .enhanced = "5.3.4", .text = "Message too big"}, out);
+  }
+  ask(Asking::sender, AskSender{.reverse_path = std::move(command.reverse_path), .parameters = command.parameters},
+      out);
+}
+
+void ServerSession::State::run_rcpt(RcptCommand command, Actions& out) {
+  if (!transaction) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
+  if (transaction->content_begun)
+    return refuse({.code = 503, .enhanced = "5.5.1", .text = "The content has begun"}, out);
+  if (transaction->accepted >= settings.max_recipients) {  // 5321 §4.5.3.1.10
+    return send({.code = 452, .enhanced = "4.5.3", .text = "Too many recipients"}, out);
+  }
+  ask(Asking::recipient, AskRecipient{.address = std::move(command.address)}, out);
+}
+
+void ServerSession::State::run_bare(BareCommand command, Actions& out) {
+  switch (command) {
+    case BareCommand::data: return run_data(out);
+    case BareCommand::rset: drop(out); return send({.code = 250, .enhanced = "2.0.0", .text = "Reset"}, out);
+    case BareCommand::noop: return send({.code = 250, .enhanced = "2.0.0", .text = "Ok"}, out);
+    case BareCommand::vrfy:  // 5321 §7.3: never says who exists (SECURITY §3, 24)
+      return send({.code = 252, .enhanced = "2.5.0", .text = "Send some mail and see"}, out);
+    case BareCommand::expn: return refuse({.code = 502, .enhanced = "5.5.1", .text = "EXPN is not done here"}, out);
+    case BareCommand::help:
+      return send({.code = 214, .enhanced = "2.0.0", .text = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT"}, out);
+    case BareCommand::quit: return hang_up({.code = 221, .enhanced = "2.0.0", .text = "Bye"}, out);
+  }
+}
+
+void ServerSession::State::on_answer(const Reply& reply, Actions& out) {
+  check(asking != Asking::nothing, "smtp: an answer without a question");
+  const Asking asked = std::exchange(asking, Asking::nothing);
+  if (reply.code == 421) {
+    hang_up(reply, out);
+    return;
+  }
+  switch (asked) {
+    case Asking::nothing: break;
+    case Asking::connect:
+      if (!is_positive(reply)) return hang_up(reply, out);  // 5321 §3.1
+      send(reply, out);
+      break;
+    case Asking::hello: say_hello(reply, out); break;
+    case Asking::sender:
+      if (is_positive(reply)) {
+        transaction.emplace();
+        --idle_commands;
+        send(reply, out);
+      } else {
+        refuse(reply, out);
+      }
+      break;
+    case Asking::recipient: on_recipient_answer(reply, out); break;
+    case Asking::begin_data:
+    case Asking::begin_chunk:
+      phase = asked == Asking::begin_data ? Phase::data : Phase::chunk;
+      on_begin_answer(reply, out);
+      break;
+    case Asking::end_content: on_end_answer(reply, out); break;
+  }
+  run_pending(out);
+}
+
+void ServerSession::State::say_hello(const Reply& answer, Actions& out) {
+  if (!is_positive(answer)) return refuse(answer, out);
+  drop(out);  // 5321 §4.1.4
+  hello = hello_asked;
+  std::string text = settings.hostname;
+  if (*hello == HelloKind::ehlo) {
+    text += fmt::format("\nPIPELINING\nSIZE {}\n8BITMIME\nCHUNKING\nENHANCEDSTATUSCODES\nLIMITS RCPTMAX={}",
+                        settings.max_message_size, settings.max_recipients);
+  }
+  send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
+}
+
+void ServerSession::State::on_recipient_answer(const Reply& reply, Actions& out) {
+  if (is_positive(reply)) {
+    ++transaction->accepted;
+    --idle_commands;
+    errors -= std::exchange(transaction->refused_as_errors, 0);  // LIMITS.md "errors a session"
+    return send(reply, out);
+  }
+  if (transaction->accepted == 0) {
+    ++transaction->refused_as_errors;
+    return refuse(reply, out);
+  }
+  if (++transaction->refused <= settings.max_recipients) --idle_commands;
+  send(reply, out);
+}
+
+void ServerSession::State::ask(Asking question, Action action, Actions& out) {
+  asking = question;
+  out.push_back(std::move(action));
+}
+
+void ServerSession::State::drop(Actions& out) {
+  if (!transaction) return;
+  transaction.reset();
+  out.emplace_back(DropTransaction{});
+}
+
+void ServerSession::State::hang_up(const Reply& reply, Actions& out) {
+  drop(out);
+  send(reply, out);
+  phase = Phase::closed;
+  asking = Asking::nothing;
+  pending = std::string();
+  pending_used = 0;
+  out.emplace_back(HangUp{});
+}
+
+/// Replies of a pipelined group leave in one write (2920 §3.2).
+void ServerSession::State::send(const Reply& reply, Actions& out) {
+  if (!out.empty()) {
+    if (auto* const before = std::get_if<Send>(&out.back())) {
+      before->octets += to_wire(reply);
+      return;
+    }
+  }
+  out.emplace_back(Send{.octets = to_wire(reply)});
+}
+
+void ServerSession::State::refuse(const Reply& reply, Actions& out) {
+  if (++errors > kErrorsMax) return hang_up({.code = 421, .enhanced = "4.7.0", .text = "Too many errors"}, out);
+  if (errors > kErrorsBeforeSlow) out.emplace_back(Pause{});
+  send(reply, out);
+}
+
+bool ServerSession::State::count_idle_command(Actions& out) {
+  if (++idle_commands <= kIdleCommandsMax) return true;
+  hang_up({.code = 421, .enhanced = "4.7.0", .text = "Too many commands without a message"}, out);
+  return false;
+}
+
+}  // namespace postrider::smtp

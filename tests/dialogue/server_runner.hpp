@@ -1,0 +1,120 @@
+// Does what a ServerSession asks for, in memory: for dialogues, unit tests and fuzzers.
+#pragma once
+
+#include "core/overloaded.hpp"
+#include "smtp/server_session.hpp"
+#include "tests/dialogue/dialogue.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postrider::dialogue {
+
+class ServerRunner {
+ public:
+  using Answers = std::function<smtp::Reply(Question question, std::string_view subject)>;
+
+  ServerRunner(smtp::ServerSettings settings, Answers answers)
+      : session_(std::move(settings)), answers_(std::move(answers)) {}
+
+  void start() {
+    smtp::Actions todo;
+    session_.start(todo);
+    perform(std::move(todo));
+  }
+  void step(const smtp::Event& event) {
+    smtp::Actions todo;
+    session_.step(event, todo);
+    perform(std::move(todo));
+  }
+  /// In pieces of at most `cut_octets` and kContentChunkOctetsMax; what comes after the end of the session is lost.
+  void receive(std::string_view octets, std::size_t cut_octets) {
+    const std::size_t most = std::min(cut_octets, smtp::kContentChunkOctetsMax);
+    while (!octets.empty() && !session_.closed()) {
+      step(smtp::Received{octets.substr(0, most)});
+      octets.remove_prefix(std::min(most, octets.size()));
+    }
+  }
+
+  [[nodiscard]] const smtp::ServerSession& session() const { return session_; }
+  [[nodiscard]] bool hung_up() const { return hung_up_; }
+  /// Everything sent since it was last taken.
+  [[nodiscard]] std::string take_sent() { return std::exchange(sent_, {}); }
+  /// The contents that were taken.
+  std::vector<std::string> taken;
+  std::size_t sends = 0;
+  std::size_t pauses = 0;
+  std::size_t drops = 0;
+  /// The engine broke its own rules: an action after HangUp, a chunk too large, content outside of a content.
+  std::string broken;
+
+ private:
+  void perform(smtp::Actions todo) {
+    while (!todo.empty()) {
+      const smtp::Action action = std::move(todo.front());
+      todo.pop_front();
+      if (hung_up_) broken = "an action after HangUp";
+      std::optional<smtp::Reply> answer = std::visit(
+          Overloaded{[&](const smtp::Send& a) { return send(a); }, [&](const smtp::Pause&) { return nothing(pauses); },
+                     [&](const smtp::DropTransaction&) {
+                       content_.clear();
+                       in_content_ = false;
+                       return nothing(drops);
+                     },
+                     [&](const smtp::AskConnect&) { return ask(Question::connect, ""); },
+                     [&](const smtp::AskHello& a) { return ask(Question::hello, a.name); },
+                     [&](const smtp::AskSender& a) { return ask(Question::sender, a.reverse_path.text()); },
+                     [&](const smtp::AskRecipient& a) { return ask(Question::recipient, a.address.text()); },
+                     [&](const smtp::BeginContent&) { return begin(); },
+                     [&](const smtp::AppendContent& a) { return append(a); },
+                     [&](const smtp::EndContent&) { return end(); },
+                     [&](const smtp::HangUp&) {
+                       hung_up_ = true;
+                       return std::optional<smtp::Reply>();
+                     }},
+          action);
+      if (answer) session_.step(smtp::Answered{std::move(*answer)}, todo);
+    }
+  }
+  std::optional<smtp::Reply> ask(Question question, std::string_view subject) { return answers_(question, subject); }
+  static std::optional<smtp::Reply> nothing(std::size_t& counter) {
+    ++counter;
+    return std::nullopt;
+  }
+  std::optional<smtp::Reply> send(const smtp::Send& action) {
+    sent_ += action.octets;
+    return nothing(sends);
+  }
+  std::optional<smtp::Reply> begin() {
+    if (in_content_) broken = "BeginContent twice in a transaction";
+    smtp::Reply reply = answers_(Question::begin_content, "");
+    in_content_ = smtp::is_positive(reply);
+    return reply;
+  }
+  std::optional<smtp::Reply> append(const smtp::AppendContent& action) {
+    if (!in_content_) broken = "AppendContent without BeginContent";
+    if (action.octets.size() > smtp::kContentChunkOctetsMax || action.octets.empty())
+      broken = "a chunk of a wrong size";
+    content_ += action.octets;
+    return std::nullopt;
+  }
+  std::optional<smtp::Reply> end() {
+    if (!in_content_) broken = "EndContent without BeginContent";
+    smtp::Reply reply = answers_(Question::end_content, "");
+    if (smtp::is_positive(reply)) taken.push_back(std::move(content_));
+    content_.clear();
+    in_content_ = false;
+    return reply;
+  }
+
+  smtp::ServerSession session_;
+  Answers answers_;
+  std::string sent_;
+  std::string content_;
+  bool in_content_ = false;
+  bool hung_up_ = false;
+};
+
+}  // namespace postrider::dialogue
