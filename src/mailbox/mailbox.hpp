@@ -77,6 +77,7 @@ class Mailboxes {
   [[nodiscard]] Task<Result<void>> remove_account(mail::AccountId account);
 
  private:
+  [[nodiscard]] Task<Result<void>> remove_mailbox(MailboxId id);
   store::Store* store_;
   Clock* clock_;
   Random* random_;

@@ -1,0 +1,137 @@
+// For tests and the fuzzer: plays the driver of a session over a maildrop in memory, and writes down what happens.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/check.hpp"
+#include "core/overloaded.hpp"
+#include "pop3/session.hpp"
+
+namespace postrider::pop3::test {
+
+struct Maildrop {
+  std::vector<std::string> contents{};
+  std::size_t chunk_octets = 4096;
+  std::optional<std::size_t> chunks_before_failure{};  ///< of each Fetch
+  bool deletes_all = true;
+};
+
+/// Every login with the password "secret" (PLAIN: a message that ends with it) succeeds.
+class Driver {
+ public:
+  Driver(Settings settings, Maildrop drop) : drop_(std::move(drop)), session_(std::move(settings)) {
+    Actions todo;
+    session_.start(todo);
+    perform(std::move(todo));
+  }
+
+  void feed(std::string_view octets) { step(Received{octets}); }
+  void feed_each(std::string_view octets) {
+    for (std::size_t i = 0; i < octets.size(); ++i) feed(octets.substr(i, 1));
+  }
+  void step(const Event& event) {
+    Actions todo;
+    session_.step(event, todo);
+    perform(std::move(todo));
+  }
+
+  /// What was sent, in one string; since the last call of `said`.
+  std::string said() { return std::exchange(sent_, {}); }
+  [[nodiscard]] const std::string& sent() const { return sent_; }
+  [[nodiscard]] bool closed() const { return session_.closed(); }
+  [[nodiscard]] bool hung_up() const { return hung_up_; }
+  [[nodiscard]] Wait waits_for() const { return session_.waits_for(); }
+  [[nodiscard]] const std::vector<std::size_t>& deleted() const { return deleted_; }
+  [[nodiscard]] std::size_t stopped() const { return stopped_; }
+  [[nodiscard]] std::size_t octets_unflushed_max() const { return octets_unflushed_max_; }
+  [[nodiscard]] const std::string& last_login() const { return last_login_; }
+
+ private:
+  void perform(Actions todo) {
+    std::size_t unflushed = 0;
+    while (!todo.empty()) {
+      const Action action = std::move(todo.front());
+      todo.pop_front();
+      check(!hung_up_, "nothing follows HangUp");
+      if (const auto* const send = std::get_if<Send>(&action)) {
+        check(!send->octets.empty() && send->octets.size() <= kSendOctetsMax, "a Send is in bounds");
+        sent_ += send->octets;
+        unflushed += send->octets.size();
+        octets_unflushed_max_ = std::max(octets_unflushed_max_, unflushed);
+        continue;
+      }
+      const std::optional<Event> answer = answer_to(action);
+      if (!answer) continue;
+      check(todo.empty(), "a question is the last action");
+      unflushed = 0;
+      session_.step(*answer, todo);
+    }
+  }
+
+  std::optional<Event> answer_to(const Action& action) {
+    return std::visit(Overloaded{[&](const Send&) -> std::optional<Event> { return std::nullopt; },
+                                 [&](const AskLogin& a) -> std::optional<Event> {
+                                   last_login_ = a.login;
+                                   return log_in(a.password.reveal() == "secret");
+                                 },
+                                 [&](const AskPlain& a) -> std::optional<Event> {
+                                   return log_in(a.message.reveal().ends_with(std::string_view("\0secret", 7)));
+                                 },
+                                 [&](const Fetch& a) -> std::optional<Event> {
+                                   fetching_ = a.index;
+                                   offset_ = 0;
+                                   chunks_ = 0;
+                                   return next_chunk();
+                                 },
+                                 [&](const Continue&) -> std::optional<Event> { return next_chunk(); },
+                                 [&](const StopFetching&) -> std::optional<Event> {
+                                   ++stopped_;
+                                   return std::nullopt;
+                                 },
+                                 [&](const DeleteMessages& a) -> std::optional<Event> {
+                                   deleted_ = a.indices;
+                                   return Deleted{drop_.deletes_all};
+                                 },
+                                 [&](const Flush&) -> std::optional<Event> { return Flushed{}; },
+                                 [&](const HangUp&) -> std::optional<Event> {
+                                   hung_up_ = true;
+                                   return std::nullopt;
+                                 }},
+                      action);
+  }
+
+  [[nodiscard]] Event log_in(bool right) const {
+    if (!right) return LoginRefused{"AUTH", "wrong login or password"};
+    LoggedIn answer;
+    for (std::size_t i = 0; i < drop_.contents.size(); ++i) {
+      answer.messages.push_back({"uid." + std::to_string(i + 1), drop_.contents[i].size()});
+    }
+    return answer;
+  }
+
+  Event next_chunk() {
+    if (drop_.chunks_before_failure && chunks_++ >= *drop_.chunks_before_failure) return FetchFailed{"disk on fire"};
+    const std::string_view chunk = std::string_view(drop_.contents.at(fetching_)).substr(offset_, drop_.chunk_octets);
+    offset_ += chunk.size();
+    return Chunk{chunk, offset_ == drop_.contents.at(fetching_).size()};
+  }
+
+  Maildrop drop_;
+  Session session_;
+  std::string sent_;
+  std::string last_login_;
+  bool hung_up_ = false;
+  std::vector<std::size_t> deleted_;
+  std::size_t fetching_ = 0;
+  std::size_t offset_ = 0;
+  std::size_t chunks_ = 0;
+  std::size_t stopped_ = 0;
+  std::size_t octets_unflushed_max_ = 0;
+};
+
+}  // namespace postrider::pop3::test
