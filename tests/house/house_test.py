@@ -196,6 +196,29 @@ class Limits(unittest.TestCase):
         self.assertGreater(rows, 30)
 
 
+class Manual(unittest.TestCase):
+    """The manual knows every key and command that the program knows, and every event that it logs."""
+
+    def all_of(self, sources, pattern, page):
+        text = (ROOT / page).read_text()
+        names = {name for source in ROOT.glob(sources)
+                 if not source.name.endswith("_test.cpp") for name in re.findall(pattern, source.read_text())}
+        self.assertTrue(names, f"{pattern} finds nothing in {sources}")
+        self.assertEqual(sorted(name for name in names if name not in text), [], f"missing in {page}")
+
+    def test_every_key_of_the_configuration_is_in_it(self):
+        self.all_of("src/cli/config.cpp", r'(?:keys|top)\.\w+\("(\w+)"', "docs/manual/config.md")
+
+    def test_every_command_is_in_it(self):
+        self.all_of("src/cli/command_line.cpp", r'\n    \{"(\w+ \w+)", "', "docs/manual/commands.md")
+        self.all_of("src/cli/command_line.cpp", r'add_subcommand\("(\w+)"', "docs/manual/commands.md")
+        self.all_of("src/cli/command_line.cpp", r'"(--[\w-]+)"', "docs/manual/commands.md")
+
+    def test_every_event_and_metric_is_in_it(self):
+        self.all_of("src/*/*.[ch]pp", r'std::string_view kName = "([\w.]+)"', "docs/manual/operations.md")
+        self.all_of("src/*/*.cpp", r'(?:counter|gauge)\("(postrider_\w+)"', "docs/manual/operations.md")
+
+
 class RfcIndex(unittest.TestCase):
     def test_it_finds_the_marks_of_a_section_and_those_below(self):
         code, output = run(ROOT / "tools/rfc-index", "5321", "4.5")
