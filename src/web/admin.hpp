@@ -51,7 +51,7 @@ class Admin {
   /// domain.add D [catch-all=A] [postmaster=A] · domain.remove D · domain.list
   /// account.add A (secret) · account.remove A · account.list · account.passwd A (secret) · account.enable A · account.disable A
   /// alias.add A T… · alias.remove A [T…] · alias.list
-  /// queue.list [limit=N] · queue.show ID · queue.retry ID… · queue.remove ID…
+  /// queue.list [limit=N] [after=ID] · queue.show ID · queue.retry ID… · queue.remove ID…
   /// Never fails as a task: what goes wrong is in the reply.
   [[nodiscard]] Task<AdminReply> run(AdminRequest request);
 

@@ -14,6 +14,7 @@ namespace postrider::web {
 
 inline constexpr std::size_t kHttpHeaderOctetsMax = 16 * 1024;
 inline constexpr std::size_t kHttpBodyOctetsMax = 1024 * 1024;
+inline constexpr std::size_t kHttpReplyOctetsMax = 64 * 1024 * 1024;  ///< an answer of the admin API
 
 /// What a listener offers (INTERFACE §3 `serve`).
 struct HttpService {

@@ -1,0 +1,109 @@
+#include "web/admin.hpp"
+
+#include "core/await.hpp"
+#include "web/admin_commands.hpp"
+#include "web/admin_output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace postrider::web {
+namespace {
+
+constexpr std::size_t kMany = 1000;  // words of one command
+
+enum class Password : std::uint8_t { none, wanted };
+
+struct Command {
+  std::string_view name;
+  std::size_t words_min;
+  std::size_t words_max;
+  std::array<std::string_view, 2> options;  // "" for none
+  Password password;
+  std::string_view usage;
+  Task<AdminReply> (*run)(AdminRooms rooms, AdminRequest request);
+};
+
+constexpr auto kCommands = std::to_array<Command>({
+    {"domain.add",
+     1,
+     1,
+     {"catch-all", "postmaster"},
+     Password::none,
+     "DOMAIN [--catch-all ADDRESS] [--postmaster ADDRESS]",
+     &add_domain},
+    {"domain.remove", 1, 1, {}, Password::none, "DOMAIN", &remove_domain},
+    {"domain.list", 0, 0, {}, Password::none, "", &list_domains},
+    {"account.add", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &add_account},
+    {"account.remove", 1, 1, {}, Password::none, "ADDRESS", &remove_account},
+    {"account.list", 0, 0, {}, Password::none, "", &list_accounts},
+    {"account.passwd", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &set_password},
+    {"account.enable", 1, 1, {}, Password::none, "ADDRESS", &enable_account},
+    {"account.disable", 1, 1, {}, Password::none, "ADDRESS", &disable_account},
+    {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET…", &add_alias},
+    {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET…]", &remove_alias},
+    {"alias.list", 0, 0, {}, Password::none, "", &list_aliases},
+    {"queue.list", 0, 0, {"limit", "after"}, Password::none, "[--limit N] [--after ID]", &list_queue},
+    {"queue.show", 1, 1, {}, Password::none, "ID", &show_queue},
+    {"queue.retry", 1, kMany, {}, Password::none, "ID…", &retry_queue},
+    {"queue.remove", 1, kMany, {}, Password::none, "ID…", &remove_from_queue},
+});
+
+/// "queue.list" as it is typed.
+std::string typed(std::string_view name) {
+  std::string out(name);
+  std::ranges::replace(out, '.', ' ');
+  return out;
+}
+
+/// What there is under the same first word, or all first words.
+std::string alternatives(std::string_view name) {
+  const std::string group(name.substr(0, name.find('.') + 1));
+  std::string out;
+  for (const Command& command : kCommands) {
+    if (!group.empty() && command.name.starts_with(group)) out += (out.empty() ? "" : ", ") + typed(command.name);
+  }
+  return out.empty() ? "there are domain, account, alias and queue" : "there are " + out;
+}
+
+/// Why the request is not as its command wants it; nullopt when it is.
+std::optional<AdminReply> misuse(const Command& command, const AdminRequest& request) {
+  const std::string name = typed(command.name);
+  const std::string usage = fmt::format("usage: {}{}{}", name, command.usage.empty() ? "" : " ", command.usage);
+  const std::size_t words = request.words.size();
+  if (words < command.words_min) return used_wrongly(name, "a word is missing", usage);
+  if (words > command.words_max) return used_wrongly(name, "too many words", usage);
+  for (auto it = request.options.begin(); it != request.options.end(); ++it) {
+    if (it->first.empty() || std::ranges::find(command.options, it->first) == command.options.end()) {
+      return used_wrongly(name, fmt::format("unknown option --{}", it->first), usage);
+    }
+    const bool twice = std::any_of(request.options.begin(), it, [&](const auto& o) { return o.first == it->first; });
+    if (twice) return used_wrongly(name, fmt::format("option --{} is given twice", it->first), usage);
+  }
+  if (command.password == Password::wanted && request.secret.empty()) {
+    return used_wrongly(name, "the password is empty", usage);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> option(const AdminRequest& request, std::string_view name) {
+  const auto found = std::ranges::find_if(request.options, [&](const auto& o) { return o.first == name; });
+  if (found == request.options.end()) return std::nullopt;
+  return found->second;
+}
+
+Task<AdminReply> Admin::run(AdminRequest request) {
+  const auto* const command = std::ranges::find(kCommands, request.name, &Command::name);
+  if (command == kCommands.end()) {
+    co_return used_wrongly(typed(request.name), "no such command", alternatives(request.name));
+  }
+  std::optional<AdminReply> wrong = misuse(*command, request);
+  if (wrong) co_return std::move(*wrong);
+  co_return co_await command->run(rooms_, std::move(request));
+}
+
+}  // namespace postrider::web

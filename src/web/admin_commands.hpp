@@ -1,0 +1,32 @@
+// The functions behind the table in admin.cpp. Each gets a request whose number of words and options are as the table
+// says.
+#pragma once
+
+#include "web/admin.hpp"
+
+namespace postrider::web {
+
+[[nodiscard]] Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> remove_domain(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> list_domains(AdminRooms rooms, AdminRequest request);
+
+[[nodiscard]] Task<AdminReply> add_account(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> remove_account(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> list_accounts(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> set_password(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> enable_account(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> disable_account(AdminRooms rooms, AdminRequest request);
+
+[[nodiscard]] Task<AdminReply> add_alias(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> remove_alias(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> list_aliases(AdminRooms rooms, AdminRequest request);
+
+[[nodiscard]] Task<AdminReply> list_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> show_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> retry_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> remove_from_queue(AdminRooms rooms, AdminRequest request);
+
+/// The value of an option; nullopt when it was not given.
+[[nodiscard]] std::optional<std::string> option(const AdminRequest& request, std::string_view name);
+
+}  // namespace postrider::web

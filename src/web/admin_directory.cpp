@@ -1,0 +1,276 @@
+// Domains, accounts and aliases.
+#include "core/await.hpp"
+#include "core/text.hpp"
+#include "web/admin_commands.hpp"
+#include "web/admin_output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace postrider::web {
+namespace {
+
+constexpr Advice kAddDomain{.not_found = "check the spelling", .conflict = "domain list shows it"};
+constexpr Advice kRemoveDomain{.not_found = "domain list shows what there is",
+                               .conflict = "remove its accounts and aliases first"};
+constexpr Advice kAddAccount{
+    .not_found = "add the domain first: domain add",
+    .conflict = "account passwd changes a password; account list and alias list show what there is"};
+constexpr Advice kAccount{.not_found = "account list shows what there is", .conflict = "try again"};
+constexpr Advice kAddAlias{.not_found = "add the domain first: domain add",
+                           .conflict = "account list and alias list show what there is"};
+constexpr Advice kRemoveAlias{.not_found = "alias list shows what there is", .conflict = "try again"};
+
+constexpr int kRemovalTries = 3;  // of an account's mail
+
+AdminReply failure(std::string_view kind, std::string_view name, const Error& why, const Advice& advice) {
+  AdminReply reply;
+  add_failure(reply, fmt::format("{} {}", kind, name), why, advice);
+  return reply;
+}
+
+/// An address among the words or options. Its errors are all of the kind "used wrongly".
+Result<mail::Address> parse_address(std::string_view text) {
+  Result<mail::Address> address = mail::Address::parse(text);
+  if (address) return address;
+  return error(Error::malformed, "web.admin", "not an address of the form user@example.com");
+}
+
+Result<mail::Domain> parse_domain(std::string_view text) {
+  Result<mail::Domain> domain = mail::Domain::parse(text);
+  if (domain && !domain->is_literal()) return domain;
+  return error(Error::malformed, "web.admin", "not a domain name of the form example.com");
+}
+
+std::string_view name_of(directory::Source source) { return source == directory::Source::file ? "file" : "store"; }
+
+std::optional<std::string> text_of(const std::optional<mail::Address>& address) {
+  if (!address) return std::nullopt;
+  return address->text();
+}
+
+std::vector<std::string> texts_of(const std::vector<mail::Address>& addresses) {
+  std::vector<std::string> out;
+  for (const mail::Address& address : addresses) out.push_back(address.text());
+  return out;
+}
+
+/// Puts the optional address of an option into `into`. False: the reply says what is wrong with it.
+bool take_address(const AdminRequest& request, std::string_view name, std::optional<mail::Address>& into,
+                  AdminReply& reply) {
+  const std::optional<std::string> given = option(request, name);
+  if (!given) return true;
+  Result<mail::Address> address = parse_address(*given);
+  if (!address) {
+    add_failure(reply, fmt::format("--{} {}", name, *given), address.error(), Advice{});
+    return false;
+  }
+  into = std::move(*address);
+  return true;
+}
+
+/// The words from `first` on as addresses. Nothing when one is wrong; the reply says which.
+std::optional<std::vector<mail::Address>> take_targets(const AdminRequest& request, std::size_t first,
+                                                       AdminReply& reply) {
+  std::vector<mail::Address> out;
+  for (std::size_t i = first; i < request.words.size(); ++i) {
+    Result<mail::Address> target = parse_address(request.words[i]);
+    if (!target) {
+      add_failure(reply, fmt::format("target {}", request.words[i]), target.error(), Advice{});
+      return std::nullopt;
+    }
+    out.push_back(std::move(*target));
+  }
+  return out;
+}
+
+/// Local parts of accounts compare without regard to case, as the directory does.
+bool is_same(const mail::Address& a, const mail::Address& b) {
+  return a.domain() == b.domain() && iequals_ascii(a.local_part(), b.local_part());
+}
+
+Task<AdminReply> switch_account(AdminRooms rooms, AdminRequest request, bool enabled, std::string_view verb) {
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
+  const Result<void> set = co_await rooms.directory->set_enabled(*address, enabled);
+  if (!set) co_return failure("account", address->text(), set.error(), kAccount);
+  AdminReply reply;
+  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = verb});
+  co_return reply;
+}
+
+}  // namespace
+
+Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request) {
+  AdminReply reply;
+  Result<mail::Domain> name = parse_domain(request.words[0]);
+  if (!name) co_return failure("domain", request.words[0], name.error(), kAddDomain);
+  directory::DomainRecord record{.name = *name, .catch_all = {}, .postmaster = {}};
+  if (!take_address(request, "catch-all", record.catch_all, reply)) co_return reply;
+  if (!take_address(request, "postmaster", record.postmaster, reply)) co_return reply;
+  const Result<void> added = co_await rooms.directory->add_domain(std::move(record));
+  if (!added) co_return failure("domain", name->text(), added.error(), kAddDomain);
+  add_deed(reply, request.format, Deed{.kind = "domain", .name = name->text(), .verb = "added"});
+  co_return reply;
+}
+
+Task<AdminReply> remove_domain(AdminRooms rooms, AdminRequest request) {
+  const Result<mail::Domain> name = parse_domain(request.words[0]);
+  if (!name) co_return failure("domain", request.words[0], name.error(), kRemoveDomain);
+  const Result<void> removed = co_await rooms.directory->remove_domain(*name);
+  if (!removed) co_return failure("domain", name->text(), removed.error(), kRemoveDomain);
+  AdminReply reply;
+  add_deed(reply, request.format, Deed{.kind = "domain", .name = name->text(), .verb = "removed"});
+  co_return reply;
+}
+
+Task<AdminReply> list_domains(AdminRooms rooms, AdminRequest request) {
+  const Result<std::vector<directory::DomainRecord>> domains = co_await rooms.directory->list_domains();
+  if (!domains) co_return failure("domain", "list", domains.error(), kRemoveDomain);
+  AdminReply reply;
+  std::vector<std::vector<std::string>> rows;
+  for (const directory::DomainRecord& domain : *domains) {
+    const std::optional<std::string> catch_all = text_of(domain.catch_all);
+    const std::optional<std::string> postmaster = text_of(domain.postmaster);
+    if (request.format == OutputFormat::json) {
+      reply.lines.push_back(json_line()
+                                .text("domain", domain.name.text())
+                                .text_or_null("catch_all", catch_all)
+                                .text_or_null("postmaster", postmaster)
+                                .text("subaddress", domain.subaddress)
+                                .text("source", name_of(domain.source))
+                                .to_text());
+    } else {
+      rows.push_back({domain.name.text(), fmt::format("catch-all {}", catch_all.value_or("-")),
+                      fmt::format("postmaster {}", postmaster.value_or("-")), std::string(name_of(domain.source))});
+    }
+  }
+  if (request.format == OutputFormat::text) reply.lines = aligned(rows);
+  co_return reply;
+}
+
+Task<AdminReply> add_account(AdminRooms rooms, AdminRequest request) {
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("account", request.words[0], address.error(), kAddAccount);
+  const Result<directory::Account> added = co_await rooms.directory->add_account(*address, std::move(request.secret));
+  if (!added) co_return failure("account", address->text(), added.error(), kAddAccount);
+  AdminReply reply;
+  add_deed(reply, request.format, Deed{.kind = "account", .name = added->address.text(), .verb = "added"});
+  co_return reply;
+}
+
+Task<AdminReply> remove_account(AdminRooms rooms, AdminRequest request) {
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
+  const Result<std::vector<directory::Account>> accounts = co_await rooms.directory->list_accounts();
+  if (!accounts) co_return failure("account", address->text(), accounts.error(), kAccount);
+  const auto found =
+      std::ranges::find_if(*accounts, [&](const auto& account) { return is_same(account.address, *address); });
+  const Result<void> removed = co_await rooms.directory->remove_account(*address);
+  if (!removed) co_return failure("account", address->text(), removed.error(), kAccount);
+
+  AdminReply reply;
+  Result<void> emptied;
+  for (int tries = 0; found != accounts->end() && tries < kRemovalTries; ++tries) {
+    emptied = co_await rooms.mailboxes->remove_account(found->id);
+    if (emptied || !is_transient(emptied.error().code)) break;
+  }
+  if (!emptied) {
+    // Nobody can reach that mail any more: account numbers are never given again.
+    reply.exit_code = 1;
+    reply.error = fmt::format("account {}: removed, but its mail still takes up room: {} (look at the log)",
+                              address->text(), shown(describe(emptied.error())));
+    co_return reply;
+  }
+  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = "removed"});
+  co_return reply;
+}
+
+Task<AdminReply> list_accounts(AdminRooms rooms, AdminRequest request) {
+  const Result<std::vector<directory::Account>> accounts = co_await rooms.directory->list_accounts();
+  if (!accounts) co_return failure("account", "list", accounts.error(), kAccount);
+  AdminReply reply;
+  std::vector<std::vector<std::string>> rows;
+  for (const directory::Account& account : *accounts) {
+    if (request.format == OutputFormat::json) {
+      reply.lines.push_back(json_line()
+                                .text("account", account.address.text())
+                                .number("id", static_cast<std::uint64_t>(account.id))
+                                .flag("enabled", account.enabled)
+                                .time("created", account.created)
+                                .to_text());
+    } else {
+      rows.push_back({account.address.text(), account.enabled ? "enabled" : "disabled", to_rfc3339(account.created)});
+    }
+  }
+  if (request.format == OutputFormat::text) reply.lines = aligned(rows);
+  co_return reply;
+}
+
+Task<AdminReply> set_password(AdminRooms rooms, AdminRequest request) {
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
+  const Result<void> set = co_await rooms.directory->set_password(*address, std::move(request.secret));
+  if (!set) co_return failure("account", address->text(), set.error(), kAccount);
+  AdminReply reply;
+  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = "password changed"});
+  co_return reply;
+}
+
+Task<AdminReply> enable_account(AdminRooms rooms, AdminRequest request) {
+  return switch_account(rooms, std::move(request), true, "enabled");
+}
+
+Task<AdminReply> disable_account(AdminRooms rooms, AdminRequest request) {
+  return switch_account(rooms, std::move(request), false, "disabled");
+}
+
+Task<AdminReply> add_alias(AdminRooms rooms, AdminRequest request) {
+  AdminReply reply;
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("alias", request.words[0], address.error(), kAddAlias);
+  std::optional<std::vector<mail::Address>> targets = take_targets(request, 1, reply);
+  if (!targets) co_return reply;
+  const Result<void> added = co_await rooms.directory->add_alias(*address, std::move(*targets));
+  if (!added) co_return failure("alias", address->text(), added.error(), kAddAlias);
+  add_deed(reply, request.format, Deed{.kind = "alias", .name = address->text(), .verb = "added"});
+  co_return reply;
+}
+
+Task<AdminReply> remove_alias(AdminRooms rooms, AdminRequest request) {
+  AdminReply reply;
+  const Result<mail::Address> address = parse_address(request.words[0]);
+  if (!address) co_return failure("alias", request.words[0], address.error(), kRemoveAlias);
+  std::optional<std::vector<mail::Address>> targets = take_targets(request, 1, reply);
+  if (!targets) co_return reply;
+  const std::string_view verb = targets->empty() ? "removed" : "targets removed";
+  const Result<void> removed = co_await rooms.directory->remove_alias(*address, std::move(*targets));
+  if (!removed) co_return failure("alias", address->text(), removed.error(), kRemoveAlias);
+  add_deed(reply, request.format, Deed{.kind = "alias", .name = address->text(), .verb = verb});
+  co_return reply;
+}
+
+Task<AdminReply> list_aliases(AdminRooms rooms, AdminRequest request) {
+  const Result<std::vector<directory::AliasRecord>> aliases = co_await rooms.directory->list_aliases();
+  if (!aliases) co_return failure("alias", "list", aliases.error(), kRemoveAlias);
+  AdminReply reply;
+  std::vector<std::vector<std::string>> rows;
+  for (const directory::AliasRecord& alias : *aliases) {
+    const std::vector<std::string> targets = texts_of(alias.targets);
+    if (request.format == OutputFormat::json) {
+      reply.lines.push_back(json_line()
+                                .text("alias", alias.address.text())
+                                .texts("targets", targets)
+                                .text("source", name_of(alias.source))
+                                .to_text());
+    } else {
+      rows.push_back(
+          {alias.address.text(), std::string(name_of(alias.source)), fmt::format("{}", fmt::join(targets, " "))});
+    }
+  }
+  if (request.format == OutputFormat::text) reply.lines = aligned(rows);
+  co_return reply;
+}
+
+}  // namespace postrider::web
