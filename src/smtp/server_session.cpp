@@ -18,7 +18,9 @@ constexpr std::size_t kUsedOctetsMax = 16 * 1024;  // used up in front of `pendi
 
 }  // namespace
 
-ServerSession::ServerSession(ServerSettings settings) : state_(new State(std::move(settings))) {}
+ServerSession::ServerSession(ServerSettings settings) : state_(new State(std::move(settings))) {
+  static_assert(sizeof(State) <= 1024, "an idle session is small (LIMITS.md)");
+}
 void ServerSession::StateDeleter::operator()(State* state) const { delete state; }
 
 Wait ServerSession::waits_for() const {

@@ -1,0 +1,98 @@
+// Drives a ClientSession against octets that a remote made up: for unit tests and fuzzers.
+#pragma once
+
+#include "core/overloaded.hpp"
+#include "smtp/client_session.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace postrider::dialogue {
+
+class ClientRunner {
+ public:
+  /// What the remote says to octets that the client sent.
+  using Remote = std::function<std::string(std::string_view sent)>;
+
+  ClientRunner(Remote remote, std::string content, std::size_t content_cut)
+      : session_("client.example"),
+        remote_(std::move(remote)),
+        content_(std::move(content)),
+        content_cut_(content_cut) {
+    smtp::ClientActions todo;
+    session_.start(todo);
+    perform(std::move(todo));
+  }
+
+  void begin(smtp::ClientTransaction transaction) {
+    content_at_ = 0;
+    smtp::ClientActions todo;
+    session_.begin(std::move(transaction), todo);
+    perform(std::move(todo));
+  }
+  void quit() {
+    smtp::ClientActions todo;
+    session_.quit(todo);
+    perform(std::move(todo));
+  }
+  void step(const smtp::ClientEvent& event) {
+    smtp::ClientActions todo;
+    session_.step(event, todo);
+    perform(std::move(todo));
+  }
+  /// Gives the client what the remote has said, in pieces of at most `cut_octets`, until there is nothing more.
+  void listen(std::size_t cut_octets) {
+    while (!said_.empty() && !session_.closed()) {
+      const std::string piece = said_.substr(0, cut_octets);
+      said_.erase(0, piece.size());
+      step(smtp::Received{piece});
+    }
+  }
+  void remote_says(std::string_view octets) { said_ += octets; }
+
+  [[nodiscard]] const smtp::ClientSession& session() const { return session_; }
+  std::string sent;                 ///< everything
+  std::vector<std::string> writes;  ///< the same, by Send
+  std::vector<smtp::TransactionDone> done;
+  std::vector<smtp::RecipientOutcome> refused;  ///< by SessionRefused
+  bool hung_up = false;
+  bool content_fails = false;  ///< answer the next WantContent with ContentFailed
+  std::string broken;          ///< the engine broke its own rules
+
+ private:
+  void perform(smtp::ClientActions todo) {
+    while (!todo.empty()) {
+      const smtp::ClientAction action = std::move(todo.front());
+      todo.pop_front();
+      if (hung_up) broken = "an action after HangUp";
+      std::visit(Overloaded{[&](const smtp::Send& a) {
+                              sent += a.octets;
+                              writes.push_back(a.octets);
+                              said_ += remote_(a.octets);
+                            },
+                            [&](const smtp::WantContent&) { give_content(todo); },
+                            [&](const smtp::TransactionDone& a) { done.push_back(a); },
+                            [&](const smtp::SessionRefused& a) { refused.push_back(a.outcome); },
+                            [&](const smtp::HangUp&) { hung_up = true; }},
+                 action);
+    }
+  }
+  void give_content(smtp::ClientActions& todo) {
+    if (content_fails) return session_.step(smtp::ContentFailed{}, todo);
+    const std::string piece = content_.substr(content_at_, content_cut_);
+    content_at_ += piece.size();
+    session_.step(smtp::Content{.octets = piece, .last = content_at_ == content_.size()}, todo);
+  }
+
+  smtp::ClientSession session_;
+  Remote remote_;
+  std::string content_;
+  std::size_t content_cut_;
+  std::size_t content_at_ = 0;
+  std::string said_;
+};
+
+}  // namespace postrider::dialogue
