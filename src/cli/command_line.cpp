@@ -163,7 +163,7 @@ class CommandLine {
     for (const AdminShape& shape : kAdminCommands) {
       const std::string path(shape.path);
       const std::string group = path.substr(0, path.find(' '));
-      CLI::App* parent = app_.get_subcommand_no_throw(group);
+      CLI::App*& parent = groups_[group];
       if (parent == nullptr) {
         parent = app_.add_subcommand(group, "look after the " + group + (group == "alias" ? "es" : group == "queue" ? "" : "s"));
         parent->require_subcommand(1);
@@ -252,6 +252,7 @@ class CommandLine {
   std::string ports_ = "default";
   bool plaintext_auth_ = false;
   std::list<Admin> admins_;  // options point into them
+  std::map<std::string, CLI::App*> groups_;
   Run run_;
 };
 

@@ -58,7 +58,10 @@ class TableReader {
   }
 
   void string(std::string_view key, std::string* into) {
-    text(key, [into](std::string_view value) { return Result<void>(void(*into = value)); }, "a text in quotes");
+    text(key, [into](std::string_view value) -> Result<void> {
+      *into = value;
+      return {};
+    }, "a text in quotes");
   }
 
   void flag(std::string_view key, bool* into) {
@@ -148,6 +151,13 @@ class TableReader {
   std::vector<std::string_view> known_;
 };
 
+std::function<Result<void>(std::string_view)> add_to(std::vector<std::string>* list) {
+  return [list](std::string_view value) -> Result<void> {
+    list->emplace_back(value);
+    return {};
+  };
+}
+
 /// Loads the whole configuration; one object a load.
 class Loader {
  public:
@@ -177,7 +187,7 @@ class Loader {
     read_top(top, *name);
     std::vector<std::string> patterns;
     if (depth == Depth::main) {
-      top.texts("include", [&](std::string_view value) { return Result<void>(void(patterns.emplace_back(value))); }, "file names");
+      top.texts("include", add_to(&patterns), "file names");
     }
     top.finish();
     for (const std::string& pattern : patterns) include(pattern, *name);
@@ -309,7 +319,9 @@ class Loader {
     }, "\"text\" or \"json\"");
     keys.text("level", [&](std::string_view value) -> Result<void> {
       for (const Level level : {Level::debug, Level::info, Level::warn, Level::error}) {
-        if (value == name_of(level)) return void(config.log_level = level), Result<void>{};
+        if (value != name_of(level)) continue;
+        config.log_level = level;
+        return {};
       }
       return error(Error::unsupported, "config.log", "debug, info, warn or error");
     }, "\"debug\", \"info\", \"warn\" or \"error\"");
@@ -358,7 +370,7 @@ class Loader {
   void read_route(TableReader& keys) {
     route::StaticRoute route;
     keys.string("domain", &route.domain);
-    keys.texts("via", [&](std::string_view value) { return Result<void>(void(route.via.emplace_back(value))); }, "next hops such as \"127.0.0.1:2600\"");
+    keys.texts("via", add_to(&route.via), "next hops such as \"127.0.0.1:2600\"");
     if (route.domain.empty() || route.via.empty()) return keys.mistake_here("[[route]] wants domain and via");
     const Result<void> checked = route::check_route(route);
     if (!checked) keys.mistake(keys.source_of("via"), "[[route]] " + describe(checked.error()));
@@ -370,7 +382,9 @@ class Loader {
     listen.smtp = smtp_defaults_;
     keys.text("service", [&](std::string_view value) -> Result<void> {
       for (const server::Service service : {server::Service::smtp, server::Service::pop3, server::Service::http}) {
-        if (value == server::name_of(service)) return void(listen.service = service), Result<void>{};
+        if (value != server::name_of(service)) continue;
+        listen.service = service;
+        return {};
       }
       return error(Error::unsupported, "config.listen", "this version serves smtp, pop3 and http");
     }, "a service");

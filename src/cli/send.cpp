@@ -9,6 +9,7 @@
 
 #include "cli/print.hpp"
 #include "cli/run_task.hpp"
+#include "core/events.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
 #include "delivery/relay.hpp"
@@ -191,7 +192,8 @@ int run_send(const SendOptions& options) {
             .content = &*content,
             .verbose = options.verbose,
             .left = options.count,
-            .running = std::min({options.connections, options.count, kConnectionsMax})};
+            .running = std::min({options.connections, options.count, kConnectionsMax}),
+            .replies = {}};
   const std::size_t connections = work.running;
   for (std::size_t i = 0; i < connections; ++i) spawn(&shard, "send", send_messages(&work));
   shard.run();

@@ -83,6 +83,8 @@ class Pop3Driver {
     } else if (auto* const deletions = std::get_if<pop3::DeleteMessages>(action)) {
       const bool all = co_await delete_messages(std::move(deletions->indices));
       engine_.step(pop3::Deleted{.all = all}, todo_);
+    } else if (std::holds_alternative<pop3::Flush>(*action)) {
+      engine_.step(pop3::Flushed{}, todo_);  // actions are done in order: what was to be sent is sent
     } else {
       stream_->close();  // pop3::HangUp
     }

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/await.hpp"
-#include "core/overloaded.hpp"
+#include "core/text.hpp"
 #include "mail/trace_fields.hpp"
 #include "server/events.hpp"
 #include "server/intake.hpp"

@@ -1,0 +1,17 @@
+// What is in the mailboxes in the end, against what was answered with 250.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client.hpp"
+
+namespace postrider::sim {
+
+/// Every mistake found, as a sentence; empty when all is well.
+[[nodiscard]] std::vector<std::string> check_ledger(World* world, const std::vector<Sent>& ledger);
+
+/// Recipients that are due in any queue; held ones do not count.
+[[nodiscard]] std::size_t due_recipients(World* world);
+
+}  // namespace postrider::sim
