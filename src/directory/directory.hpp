@@ -68,16 +68,20 @@ struct Settings {
   std::optional<mail::Address> catch_everything;
 };
 
+class Lookup;
+
 /// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to us).
 /// Errors of all: transient, corrupt from the store.
 class Directory {
  public:
   Directory(store::Store* store, Workers* workers, Random* random, Clock* clock, Settings settings);
+  ~Directory();
 
   [[nodiscard]] Task<Result<bool>> is_local(mail::Domain domain);
 
   /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain with
   /// an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives Unknown.
+  /// Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
   /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash.
@@ -92,17 +96,19 @@ class Directory {
   [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
   [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);
   [[nodiscard]] Task<Result<std::vector<Account>>> list_accounts();
+  /// Adds targets to the alias, which is made when it is not there. conflict: has all these targets, or is an account.
   [[nodiscard]] Task<Result<void>> add_alias(mail::Address address, std::vector<mail::Address> targets);
   /// Removes these targets, or the whole alias when there are none given.
   [[nodiscard]] Task<Result<void>> remove_alias(mail::Address address, std::vector<mail::Address> targets);
   [[nodiscard]] Task<Result<std::vector<AliasRecord>>> list_aliases();
 
  private:
+  [[nodiscard]] Task<Result<void>> change_account(mail::Address address, std::optional<std::string> password_hash,
+                                                  std::optional<bool> enabled);
   store::Store* store_;
   Workers* workers_;
-  Random* random_;
   Clock* clock_;
-  Settings settings_;
+  std::unique_ptr<const Lookup> lookup_;
 };
 
 }  // namespace postrider::directory

@@ -1,0 +1,103 @@
+#include "directory/directory.hpp"
+
+#include <map>
+
+#include "core/await.hpp"
+#include "directory/keys.hpp"
+#include "directory/lookup.hpp"
+#include "sasl/password.hpp"
+
+namespace postrider::directory {
+
+namespace {
+
+constexpr std::size_t kPageEntries = 500;
+
+Result<void> verify(const std::optional<std::string>& hash, const Secret& password) {
+  return hash ? sasl::verify_password(*hash, password) : sasl::verify_dummy(password);
+}
+
+/// All records of a range.
+template <class T>
+Task<Result<std::vector<T>>> read_all(store::Store* store, store::Key prefix, Result<T> (*decode)(std::string_view)) {
+  std::vector<T> all;
+  store::KeyRange range = store::range_of_prefix(prefix);
+  for (;;) {
+    const Result<store::Page> page = co_await store->scan(range, kPageEntries);
+    if (!page) co_return fail(page);
+    for (const store::KeyedEntry& entry : page->entries) {
+      Result<T> value = decode(entry.entry.value);
+      if (!value) co_return fail(value);
+      all.push_back(std::move(*value));
+    }
+    if (!page->next) co_return all;
+    range.from = *page->next;
+  }
+}
+
+}  // namespace
+
+Directory::Directory(store::Store* store, Workers* workers, Random* /*random*/, Clock* clock, Settings settings)
+    : store_(store), workers_(workers), clock_(clock), lookup_(std::make_unique<const Lookup>(store, settings)) {}
+Directory::~Directory() = default;
+
+Task<Result<bool>> Directory::is_local(mail::Domain domain) {
+  const Result<std::optional<DomainRecord>> found = co_await lookup_->domain(std::move(domain));
+  if (!found) co_return fail(found);
+  co_return found->has_value();
+}
+
+Task<Result<Account>> Directory::authenticate(std::string login, Secret password) {
+  std::optional<StoredAccount> stored;
+  Result<mail::Address> address = mail::Address::parse(login);
+  if (address) {
+    Result<std::optional<Versioned<StoredAccount>>> found = co_await lookup_->account(std::move(*address));
+    if (!found) co_return fail(found);
+    if (*found) stored = std::move((*found)->value);
+  }
+  std::optional<std::string> hash;
+  if (stored) hash = stored->password_hash;
+  std::move_only_function<Result<void>()> work = [held_hash = std::move(hash), held = std::move(password)] {
+    return verify(held_hash, held);  // one hash for known and unknown, enabled and disabled alike (SECURITY R10)
+  };
+  const Result<void> verified = co_await run_on<void>(workers_, std::move(work));
+  if (!verified && verified.error().code == Error::malformed) {
+    co_return error(Error::corrupt, "directory.authenticate", "the stored hash is none of ours");
+  }
+  const bool is_ours = !verified && verified.error().code != Error::denied && verified.error().code != Error::too_long;
+  if (is_ours) co_return fail(verified);
+  if (!verified || !stored || !stored->account.enabled) {
+    co_return error(Error::denied, "directory.authenticate", "unknown, disabled or wrong password");
+  }
+  co_return std::move(stored->account);
+}
+
+Task<Result<std::vector<DomainRecord>>> Directory::list_domains() {
+  Result<std::vector<DomainRecord>> stored = co_await read_all<DomainRecord>(store_, keys::domains(), &decode_domain);
+  if (!stored) co_return fail(stored);
+  std::map<mail::Domain, DomainRecord> by_name = lookup_->file_domains();  // the file's come first, as in Lookup
+  for (DomainRecord& domain : *stored) by_name.emplace(domain.name, std::move(domain));
+  std::vector<DomainRecord> all;
+  for (auto& [name, domain] : by_name) all.push_back(std::move(domain));
+  co_return all;
+}
+
+Task<Result<std::vector<Account>>> Directory::list_accounts() {
+  Result<std::vector<StoredAccount>> stored = co_await read_all<StoredAccount>(store_, keys::accounts(), &decode_account);
+  if (!stored) co_return fail(stored);
+  std::vector<Account> all;
+  for (StoredAccount& account : *stored) all.push_back(std::move(account.account));
+  co_return all;
+}
+
+Task<Result<std::vector<AliasRecord>>> Directory::list_aliases() {
+  Result<std::vector<AliasRecord>> stored = co_await read_all<AliasRecord>(store_, keys::aliases(), &decode_alias);
+  if (!stored) co_return fail(stored);
+  std::map<std::string, AliasRecord> by_address = lookup_->file_aliases();
+  for (AliasRecord& alias : *stored) by_address.emplace(keys::folded(alias.address), std::move(alias));
+  std::vector<AliasRecord> all;
+  for (auto& [address, alias] : by_address) all.push_back(std::move(alias));
+  co_return all;
+}
+
+}  // namespace postrider::directory
