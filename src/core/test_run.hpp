@@ -38,14 +38,20 @@ struct World {
 /// Runs `task` to its end in `world` and gives its value. `waits_for_threads`: doors with threads of their own are at
 /// work, so stillness is no deadlock and the clock must not jump.
 enum class Threads : unsigned char { none, some };
+
+/// Asio wants values that can be made from nothing; ours often can not.
+template <class T>
+Task<void> keep(Task<T> task, std::optional<T>* out) {
+  out->emplace(co_await std::move(task));
+}
+
 template <class T>
 T run(World& world, Task<T> task, Threads threads = Threads::none) {
   std::optional<T> out;
   std::exception_ptr thrown;
   bool ended = false;
-  boost::asio::co_spawn(world.shard.context(), std::move(task), [&](std::exception_ptr failure, T value) {
+  boost::asio::co_spawn(world.shard.context(), keep(std::move(task), &out), [&](std::exception_ptr failure) {
     thrown = failure;
-    out.emplace(std::move(value));
     ended = true;
   });
   while (!ended) {
