@@ -11,7 +11,7 @@
 #include "core/await.hpp"
 #include "core/events.hpp"
 #include "core/shard.hpp"
-#include "net/sockets.hpp"
+#include "net/asio_sockets.hpp"
 
 namespace postrider::net {
 

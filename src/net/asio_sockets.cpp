@@ -1,4 +1,4 @@
-#include "net/sockets.hpp"
+#include "net/asio_sockets.hpp"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
