@@ -1,16 +1,16 @@
-// Durable commits a second of RocksStore beside F, the disk's own rate of 4 KiB append + fdatasync (LIMITS.md "Figures").
-// Usage: postrider_store_bench DIRECTORY [waiters] [value octets]
+// Durable commits a second of RocksStore beside F, the disk's own rate of 4 KiB append + fdatasync (LIMITS.md
+// "Figures"). Usage: postrider_store_bench DIRECTORY [waiters] [value octets]
+#include "core/await.hpp"
+#include "core/events.hpp"
+#include "core/numbers.hpp"
+#include "store/rocks_store.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <string>
-
-#include "core/await.hpp"
-#include "core/events.hpp"
-#include "core/numbers.hpp"
-#include "store/rocks_store.hpp"
 
 namespace postrider::store {
 namespace {

@@ -1,6 +1,8 @@
 // What a batch of transactions comes to: the rules of the door, the same for every store that commits in batches.
 #pragma once
 
+#include "store/store.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -8,8 +10,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "store/store.hpp"
 
 namespace postrider::store {
 
@@ -35,7 +35,8 @@ class BatchBase {
   [[nodiscard]] virtual std::optional<std::uint64_t> sealed_size_of(const BlobId& id) = 0;
 };
 
-/// Collects transactions; each sees those admitted before it. Points into the admitted transactions, which must outlive it.
+/// Collects transactions; each sees those admitted before it. Points into the admitted transactions, which must outlive
+/// it.
 class Batch {
  public:
   struct Write {

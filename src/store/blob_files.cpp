@@ -1,5 +1,7 @@
 #include "store/blob_files.hpp"
 
+#include "core/text.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,8 +13,6 @@
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include "core/text.hpp"
 
 namespace postrider::store {
 

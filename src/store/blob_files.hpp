@@ -1,6 +1,10 @@
 // Bodies that are files of their own, in one flat directory; named by the hex of their id.
 #pragma once
 
+#include "core/result.hpp"
+#include "core/workers.hpp"
+#include "store/store.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -8,14 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "core/result.hpp"
-#include "core/workers.hpp"
-#include "store/store.hpp"
-
 namespace postrider::store {
 
-/// A file that is being written, or is sealed and not committed yet. Removed (on the workers) when it dies, unless kept.
-/// One thread at a time; `keep` from any.
+/// A file that is being written, or is sealed and not committed yet. Removed (on the workers) when it dies, unless
+/// kept. One thread at a time; `keep` from any.
 class BlobFile {
  public:
   /// `descriptor` is owned.

@@ -1,6 +1,10 @@
 // Turns hints about consumed ranges into compactions on the workers: one at a time, not too often.
 #pragma once
 
+#include "core/workers.hpp"
+#include "store/rocks_db.hpp"
+#include "store/store.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -8,13 +12,9 @@
 #include <mutex>
 #include <vector>
 
-#include "core/workers.hpp"
-#include "store/rocks_db.hpp"
-#include "store/store.hpp"
-
 namespace postrider::store {
 
-inline constexpr std::size_t kCompactRangesMax = 64;        // hints waiting; over it new ones are dropped
+inline constexpr std::size_t kCompactRangesMax = 64;           // hints waiting; over it new ones are dropped
 inline constexpr std::uint64_t kCompactAfterDeletes = 10'000;  // fewer cost a scan less than the compaction would
 inline constexpr std::chrono::seconds kCompactPause = std::chrono::seconds(2);
 

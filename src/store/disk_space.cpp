@@ -15,7 +15,8 @@ constexpr std::uint64_t kMinFreeLeast = std::uint64_t{64} << 20U;
 constexpr std::uint64_t kMinFreeMost = std::uint64_t{1} << 30U;
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -23,7 +24,7 @@ std::int64_t now_ms() {
 DiskSpace::DiskSpace(std::string directory, std::uint64_t min_free_octets, std::function<std::uint64_t()> free_octets)
     : directory_(std::move(directory)), min_free_octets_(min_free_octets), free_octets_(std::move(free_octets)) {
   if (min_free_octets_ != 0) return;
-  struct statvfs disk {};
+  struct statvfs disk{};
   const bool known = ::statvfs(directory_.c_str(), &disk) == 0;
   const std::uint64_t percent = known ? std::uint64_t{disk.f_blocks} * disk.f_frsize / 100 : 0;
   min_free_octets_ = std::clamp(percent, kMinFreeLeast, kMinFreeMost);
@@ -38,7 +39,7 @@ bool DiskSpace::has_room() const {
   if (free_octets_) {
     free = free_octets_();
   } else {
-    struct statvfs disk {};
+    struct statvfs disk{};
     if (::statvfs(directory_.c_str(), &disk) == 0) free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
   }
   has_room_.store(free >= min_free_octets_, std::memory_order_relaxed);

@@ -1,10 +1,10 @@
 #include "store/rocks_committer.hpp"
 
+#include "store/store_events.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
-
-#include "store/store_events.hpp"
 
 namespace postrider::store {
 
@@ -142,7 +142,8 @@ void RocksCommitter::after_write(const Batch& batch, RocksDb::Sync sync) {
 void RocksCommitter::sync_lazy() {
   if (broken_) return lazy_since_.reset();
   const bool fails = parts_.fail_sync && parts_.fail_sync();
-  const Result<void> synced = fails ? error(Error::transient, "store.sync", "fault asked for by a test") : parts_.db->sync();
+  const Result<void> synced =
+      fails ? error(Error::transient, "store.sync", "fault asked for by a test") : parts_.db->sync();
   if (!synced) return fail_for_good(synced.error());
   after_sync();
 }

@@ -1,13 +1,6 @@
 // The one thread that writes: takes all waiting transactions, decides, writes one batch, syncs once (DESIGN §5).
 #pragma once
 
-#include <condition_variable>
-#include <functional>
-#include <mutex>
-#include <optional>
-#include <thread>
-#include <vector>
-
 #include "core/events.hpp"
 #include "core/signal.hpp"
 #include "store/batch.hpp"
@@ -18,6 +11,13 @@
 #include "store/sealed_bodies.hpp"
 #include "store/store.hpp"
 #include "store/watches.hpp"
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
 
 namespace postrider::store {
 

@@ -1,5 +1,7 @@
 #include "store/rocks_db.hpp"
 
+#include "core/record.hpp"
+
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
@@ -14,8 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/record.hpp"
-
 namespace postrider::store {
 
 namespace {
@@ -24,7 +24,7 @@ constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kMemtableOctets = 64 * kMiB;
 constexpr std::size_t kMemtablesOctetsMax = 128 * kMiB;  // of all column families together
 constexpr std::size_t kBlockCacheOctets = 32 * kMiB;
-constexpr std::size_t kWalOctetsMax = 256 * kMiB;   // bounds the time of a start after a crash
+constexpr std::size_t kWalOctetsMax = 256 * kMiB;    // bounds the time of a start after a crash
 constexpr std::size_t kBackgroundSyncOctets = kMiB;  // written data goes to the disk steadily
 constexpr std::size_t kPageOctetsMax = kMiB;
 constexpr std::size_t kVersionOctets = 8;
@@ -213,7 +213,8 @@ Read<std::optional<BlobRecord>> RocksDb::record_of(const BlobId& id, Reach reach
   return Out(*record);
 }
 
-Read<std::string> RocksDb::inline_body(const BlobId& id, std::uint64_t offset, std::size_t octets_max, Reach reach) const {
+Read<std::string> RocksDb::inline_body(const BlobId& id, std::uint64_t offset, std::size_t octets_max,
+                                       Reach reach) const {
   using Out = Result<std::string>;
   const Read<Found> found = find(*db_, bodies_, id.octets, reach);
   if (!found) return std::nullopt;

@@ -1,16 +1,16 @@
-// RocksDB behind plain functions: the only part of the store that knows its API. All functions block; thread-safe but for
-// `write` and `sync`, which belong to the committer.
+// RocksDB behind plain functions: the only part of the store that knows its API. All functions block; thread-safe but
+// for `write` and `sync`, which belong to the committer.
 #pragma once
+
+#include "store/batch.hpp"
+#include "store/sealed_bodies.hpp"
+#include "store/store.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "store/batch.hpp"
-#include "store/sealed_bodies.hpp"
-#include "store/store.hpp"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -41,7 +41,8 @@ class RocksDb {
 
   [[nodiscard]] Read<std::optional<BlobRecord>> record_of(const BlobId& id, Reach reach) const;
   /// A part of an inline body. Errors  not_found, transient, corrupt.
-  [[nodiscard]] Read<std::string> inline_body(const BlobId& id, std::uint64_t offset, std::size_t octets_max, Reach reach) const;
+  [[nodiscard]] Read<std::string> inline_body(const BlobId& id, std::uint64_t offset, std::size_t octets_max,
+                                              Reach reach) const;
 
   /// The newest version ever written.
   [[nodiscard]] Version last_version() const { return last_version_; }

@@ -1,5 +1,15 @@
 #include "store/rocks_store.hpp"
 
+#include "core/await.hpp"
+#include "store/blob_files.hpp"
+#include "store/compactor.hpp"
+#include "store/disk_space.hpp"
+#include "store/rocks_committer.hpp"
+#include "store/rocks_db.hpp"
+#include "store/sealed_bodies.hpp"
+#include "store/store_events.hpp"
+#include "store/watches.hpp"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,16 +20,6 @@
 #include <optional>
 #include <system_error>
 #include <utility>
-
-#include "core/await.hpp"
-#include "store/blob_files.hpp"
-#include "store/compactor.hpp"
-#include "store/disk_space.hpp"
-#include "store/rocks_committer.hpp"
-#include "store/rocks_db.hpp"
-#include "store/sealed_bodies.hpp"
-#include "store/store_events.hpp"
-#include "store/watches.hpp"
 
 namespace postrider::store {
 
@@ -53,6 +53,16 @@ Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directo
   return error(Error::transient, "store.lock", std::generic_category().message(errno));
 }
 
+/// Makes the names in a directory durable.
+Result<void> sync_names(const std::string& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int code = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) return error(Error::transient, "store.directory", std::generic_category().message(code));
+  return {};
+}
+
 /// What a writer needs of its store.
 struct BlobDoors {
   Workers* workers;
@@ -70,6 +80,7 @@ class RocksBlobWriter final : public BlobWriter {
     while (!chunk.empty()) {
       if (buffer_.size() == kInlineBlobOctetsMax) {
         const Result<void> flushed = co_await flush();
+        incomplete_ = incomplete_ || !flushed;
         if (!flushed) co_return fail(flushed);
       }
       const std::size_t taken = std::min(chunk.size(), kInlineBlobOctetsMax - buffer_.size());
@@ -81,6 +92,7 @@ class RocksBlobWriter final : public BlobWriter {
   }
 
   Task<Result<std::shared_ptr<SealedBlob>>> seal() override {
+    if (incomplete_) co_return error(Error::transient, "store.blob", "an append has failed");
     const BlobRef ref{id_, size_octets_};
     SealedBody body{.size_octets = size_octets_, .octets = nullptr, .file = nullptr};
     if (!file_) {
@@ -127,6 +139,7 @@ class RocksBlobWriter final : public BlobWriter {
   BlobDoors doors_;
   BlobId id_;
   std::uint64_t size_octets_ = 0;
+  bool incomplete_ = false;         // an append has failed
   std::string buffer_;              // at most kInlineBlobOctetsMax
   std::shared_ptr<BlobFile> file_;  // shared: a job on the workers may outlive the writer
 };
@@ -173,7 +186,9 @@ class RocksStore final : public Store {
     co_return co_await done.wait();
   }
 
-  std::unique_ptr<Watch> watch(std::string_view prefix, Signal* signal) override { return watches_.add(prefix, signal); }
+  std::unique_ptr<Watch> watch(std::string_view prefix, Signal* signal) override {
+    return watches_.add(prefix, signal);
+  }
   void consumed(KeyRange range) override { compactor_.add(std::move(range)); }
 
   Task<Result<std::unique_ptr<BlobWriter>>> create_blob() override {
@@ -203,7 +218,8 @@ class RocksStore final : public Store {
   [[nodiscard]] Read<std::string> read_near(const BlobId& id, std::uint64_t offset, std::size_t octets_max) const {
     const std::optional<SealedBody> body = sealed_.find(id);  // first: a commit moves it from here to the database
     if (body && !body->octets) return std::nullopt;
-    if (body) return Result<std::string>(body->octets->substr(std::min<std::uint64_t>(offset, body->size_octets), octets_max));
+    if (body)
+      return Result<std::string>(body->octets->substr(std::min<std::uint64_t>(offset, body->size_octets), octets_max));
     const Read<std::optional<BlobRecord>> record = db_->record_of(id, Reach::memory);
     if (!record) return std::nullopt;
     if (!*record) return Result<std::string>(fail(*record));
@@ -258,6 +274,11 @@ Result<std::unique_ptr<Store>> open_rocks_store(RocksOptions options) {
   BlobFiles files(options.directory + "/blobs", options.workers);
   const Result<void> prepared = files.prepare();
   if (!prepared) return fail(prepared);
+  for (const std::string& directory :
+       {options.directory, options.directory + "/.."}) {  // ours, and our name in its parent
+    const Result<void> synced = sync_names(directory);
+    if (!synced) return fail(synced);
+  }
   const auto is_named = [&db](const BlobId& id) -> Result<bool> {
     const Result<std::optional<BlobRecord>> record = *(*db)->record_of(id, Reach::disk);
     if (!record) return fail(record);

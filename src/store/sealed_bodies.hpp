@@ -1,14 +1,14 @@
 // Bodies that are sealed and that no committed record names yet. Shared by all stores.
 #pragma once
 
+#include "store/blob_files.hpp"
+#include "store/store.hpp"
+
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-
-#include "store/blob_files.hpp"
-#include "store/store.hpp"
 
 namespace postrider::store {
 

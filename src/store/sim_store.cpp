@@ -1,9 +1,9 @@
 #include "store/sim_store.hpp"
 
+#include "core/await.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include "core/await.hpp"
 
 namespace postrider::store {
 
@@ -80,9 +80,13 @@ class SimStore::Writer final : public BlobWriter {
 
   Task<Result<void>> append(std::string_view chunk) override {
     const Result<void> passed = faults_->pass();
+    incomplete_ = incomplete_ || !passed;
     if (!passed) co_return fail(passed);
     const bool to_file = octets_.size() + chunk.size() > kInlineBlobOctetsMax;
-    if (to_file && store_->options_.disk->full()) co_return error(Error::exhausted, "store.disk", "below min_free");
+    if (to_file && store_->options_.disk->full()) {
+      incomplete_ = true;
+      co_return error(Error::exhausted, "store.disk", "below min_free");
+    }
     octets_.append(chunk);
     co_return Result<void>{};
   }
@@ -90,6 +94,7 @@ class SimStore::Writer final : public BlobWriter {
   Task<Result<std::shared_ptr<SealedBlob>>> seal() override {
     const Result<void> passed = faults_->pass();
     if (!passed) co_return fail(passed);
+    if (incomplete_) co_return error(Error::transient, "store.blob", "an append has failed");
     SealedBody body{.size_octets = octets_.size(),
                     .octets = std::make_shared<const std::string>(std::move(octets_)),
                     .file = nullptr};
@@ -102,6 +107,7 @@ class SimStore::Writer final : public BlobWriter {
   std::shared_ptr<Faults> faults_;  // shared: tells of the crash when the store is gone
   BlobId id_;
   std::string octets_;
+  bool incomplete_ = false;  // an append has failed
 };
 
 class SimStore::Base final : public BatchBase {

@@ -1,19 +1,19 @@
 // The store of the simulation: in memory, in one thread, with faults on demand. Same rules as RocksStore (batch.hpp).
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/random.hpp"
 #include "core/shard.hpp"
 #include "store/batch.hpp"
 #include "store/sealed_bodies.hpp"
 #include "store/store.hpp"
 #include "store/watches.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace postrider::store {
 
@@ -63,13 +63,14 @@ enum class Planted : std::uint8_t {
 };
 
 struct SimStoreOptions {
-  SimDisk* disk = nullptr;    // outlives the store
-  Random* random = nullptr;   // outlives the store
+  SimDisk* disk = nullptr;                              // outlives the store
+  Random* random = nullptr;                             // outlives the store
   Duration latency_max = std::chrono::milliseconds(3);  ///< of a commit; reads now and then take up to a third of it
   Planted planted = Planted::none;
 };
 
-/// Lives on one shard and dies before it (a crash: destroy the shard's tasks' owner first, then this, then open anew).
+/// Lives on one shard and dies before it. After a crash: let the tasks run to their end (every call answers cancelled),
+/// destroy this, open another one on the same disk.
 /// Commits that wait together are one batch, in the order they came; they resume in an order of the seed.
 class SimStore final : public Store {
  public:

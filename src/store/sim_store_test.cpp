@@ -1,7 +1,7 @@
 // The faults that SimStore can play, and that what it plays is what a disk would do.
-#include <set>
-
 #include "store/test_rigs.hpp"
+
+#include <set>
 
 namespace postrider::store::test {
 namespace {

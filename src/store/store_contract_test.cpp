@@ -1,7 +1,7 @@
 // What every store promises; each test runs against each implementation.
-#include <functional>
-
 #include "store/test_rigs.hpp"
+
+#include <functional>
 
 namespace postrider::store::test {
 namespace {
@@ -17,11 +17,11 @@ class StoreContract : public testing::TestWithParam<Kind> {
   std::unique_ptr<Rig> rig = GetParam().make();
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    All, StoreContract,
-    testing::Values(Kind{"Rocks", [] { return std::unique_ptr<Rig>(std::make_unique<RocksRig>()); }},
-                    Kind{"Sim", [] { return std::unique_ptr<Rig>(std::make_unique<SimRig>()); }}),
-    [](const testing::TestParamInfo<Kind>& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, StoreContract,
+                         testing::Values(Kind{"Rocks",
+                                              [] { return std::unique_ptr<Rig>(std::make_unique<RocksRig>()); }},
+                                         Kind{"Sim", [] { return std::unique_ptr<Rig>(std::make_unique<SimRig>()); }}),
+                         [](const testing::TestParamInfo<Kind>& info) { return std::string(info.param.name); });
 
 std::string octets_of(std::size_t size) {
   std::string octets(size, '\0');
@@ -148,14 +148,16 @@ Task<void> create_once(Store* store, std::string value, int* won, int* conflicts
 TEST_P(StoreContract, OneOfTwoInABatchWins) {
   int won = 0;
   int conflicts = 0;
-  for (int i = 0; i < 10; ++i) spawn(&rig->world.shard, "create", create_once(&store(), std::to_string(i), &won, &conflicts));
+  for (int i = 0; i < 10; ++i)
+    spawn(&rig->world.shard, "create", create_once(&store(), std::to_string(i), &won, &conflicts));
   rig->finish_tasks();
   EXPECT_EQ(won, 1);
   EXPECT_EQ(conflicts, 9);
   EXPECT_EQ(rig->scan(range_of_prefix("mine/")).entries.size(), 1U);
 }
 
-Task<void> keep_result(Store* store, Transaction transaction, Durability durability, std::optional<Result<Version>>* out) {
+Task<void> keep_result(Store* store, Transaction transaction, Durability durability,
+                       std::optional<Result<Version>>* out) {
   Result<Version> done = co_await store->commit(std::move(transaction), durability);
   out->emplace(std::move(done));
 }
@@ -404,6 +406,17 @@ TEST_P(StoreContract, AFullDiskRefusesNewBodiesOnlyAndRecoversByItself) {
   rig->set_full(false);
   EXPECT_TRUE(store().has_room());
   EXPECT_TRUE(rig->commit(mail));
+}
+
+TEST_P(StoreContract, ABodyWithAFailedAppendCannotBeSealed) {
+  Result<std::unique_ptr<BlobWriter>> writer = rig->run(store().create_blob());
+  ASSERT_TRUE(writer);
+  const std::string chunk(60'000, 'c');
+  ASSERT_TRUE(rig->run((*writer)->append(chunk)));
+  rig->set_full(true);
+  EXPECT_EQ(rig->run((*writer)->append(chunk)).error().code, Error::exhausted);
+  rig->set_full(false);
+  EXPECT_FALSE(rig->run((*writer)->seal()));
 }
 
 TEST_P(StoreContract, AFailedSyncIsFinal) {

@@ -1,9 +1,9 @@
 // What the store logs.
 #pragma once
 
-#include <string>
-
 #include "core/events.hpp"
+
+#include <string>
 
 namespace postrider::store {
 

@@ -1,16 +1,16 @@
 // For tests: a store of either kind on a simulated shard, and short words for its calls.
 #pragma once
 
+#include "core/test_run.hpp"
+#include "store/rocks_store.hpp"
+#include "store/sim_store.hpp"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include "core/test_run.hpp"
-#include "store/rocks_store.hpp"
-#include "store/sim_store.hpp"
 
 namespace postrider::store::test {
 
@@ -125,7 +125,11 @@ class RocksRig final : public Rig {
             .random = &random_,
             .events = &world.events,
             .min_free_octets = 1000,
-            .fail_sync = [this] { return fail_sync_.load(); },
+            .fail_sync =
+                [this] {
+                  ++syncs;
+                  return fail_sync_.load();
+                },
             .free_octets = [this] { return full_.load() ? 0U : 1'000'000U; }};
   }
   Store& store() override { return *store_; }
@@ -142,6 +146,7 @@ class RocksRig final : public Rig {
   void settle_workers(std::size_t threads = 2) { workers_ = make_thread_workers(threads); }
 
   TempDirectory directory;
+  std::atomic<int> syncs = 0;
 
  private:
   SystemRandom random_;

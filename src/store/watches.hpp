@@ -1,6 +1,9 @@
 // Who wants to know of changed keys: prefix → signals. Shared by all stores.
 #pragma once
 
+#include "core/signal.hpp"
+#include "store/store.hpp"
+
 #include <map>
 #include <memory>
 #include <mutex>
@@ -8,9 +11,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "core/signal.hpp"
-#include "store/store.hpp"
 
 namespace postrider::store {
 
