@@ -107,4 +107,15 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
   return true;
 }
 
+namespace {
+
+Task<Result<void>> wait_for(SteadyTime until) {
+  Signal nothing;
+  co_return co_await nothing.wait(until);
+}
+
+}  // namespace
+
+void World::pass(Duration duration) { check(!test::run(base, wait_for(base.clock.steady() + duration)), "sim: nothing sets this signal"); }
+
 }  // namespace postrider::sim

@@ -84,6 +84,9 @@ class World {
   /// Runs until `done` says so. False: the world stood still, or more than `limit` passed, before that.
   [[nodiscard]] bool run_until(const std::function<bool()>& done, Duration limit);
 
+  /// Lets time go by.
+  void pass(Duration duration);
+
   test::World base;
   KeptLog log;
   Events events{&base.clock, LogFormat::text, Level::info, &log};
