@@ -1,0 +1,71 @@
+// rooms: smtp mail core
+// The client engine against a remote that says anything: every transaction ends with one outcome for each recipient,
+// and no bare CR or LF is ever written. Input: a seed octet, an octet of flags, a content up to the first 0xFF, the
+// remote.
+#include "core/check.hpp"
+#include "core/random.hpp"
+#include "core/text.hpp"
+#include "tests/dialogue/client_runner.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+using namespace postrider;
+
+namespace {
+
+void check_lines(std::string_view sent) {
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    if (sent[i] == '\n') check(i > 0 && sent[i - 1] == '\r', "no bare LF is written");
+    if (sent[i] == '\r') check(i + 1 < sent.size() && sent[i + 1] == '\n', "no bare CR is written");
+  }
+}
+
+void check_outcomes(const smtp::TransactionDone& done, std::size_t recipients) {
+  check(done.outcomes.size() == recipients, "one outcome for each recipient");
+  for (const smtp::RecipientOutcome& outcome : done.outcomes) {
+    check(outcome.reply.code >= 200 && outcome.reply.code <= 599, "an outcome is a reply");
+    check(outcome.reply.code >= 400 || outcome.phase == smtp::Phase::end_of_data, "only the end of data accepts");
+    for (const char c : smtp::to_line(outcome.reply)) check(c >= ' ' && c <= '~', "printable ASCII");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  SeededRandom random(data[0]);
+  const unsigned flags = data[1];
+  const auto parts = split_once(std::string_view(reinterpret_cast<const char*>(data) + 2, size - 2), '\xff');
+  std::string_view said = parts.second;
+  dialogue::ClientRunner runner([](std::string_view) { return std::string(); }, std::string(parts.first),
+                                1 + random.below(50));
+  std::size_t begun = 0;
+  const std::size_t recipients = 1 + (flags & 3U);
+  const auto begin = [&] {
+    smtp::ClientTransaction transaction{
+        .reverse_path = mail::Path::null(), .recipients = {}, .size_octets = parts.first.size()};
+    for (std::size_t i = 0; i < recipients; ++i)
+      transaction.recipients.push_back(mail::Address::parse("\"a b\"@x.test").value());
+    if ((flags & 4U) != 0) transaction.body = smtp::BodyType::eight_bit_mime;
+    ++begun;
+    runner.begin(std::move(transaction));
+  };
+  while (!said.empty() && !runner.session().closed()) {
+    const std::size_t piece = 1 + random.below((flags & 8U) != 0 ? 200 : 5);
+    runner.remote_says(said.substr(0, piece));
+    said.remove_prefix(std::min(piece, said.size()));
+    runner.listen(1000);
+    if (runner.session().ready() && begun < 3) begin();
+    if (runner.session().ready() && (flags & 16U) != 0) runner.quit();
+  }
+  if ((flags & 32U) != 0) runner.step(smtp::TimedOut{});
+  runner.step(smtp::PeerClosed{});
+  check(runner.session().closed() && runner.hung_up, "a lost connection ends the session");
+  check(runner.broken.empty(), "the engine keeps its own rules");
+  check(runner.done.size() == begun, "every transaction ends once");
+  check(runner.refused.size() <= 1 && (runner.refused.empty() || begun == 0), "a refused session has no transactions");
+  for (const smtp::TransactionDone& done : runner.done) check_outcomes(done, recipients);
+  check_lines(runner.sent);
+  return 0;
+}

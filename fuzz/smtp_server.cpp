@@ -1,0 +1,89 @@
+// rooms: smtp mail core
+// The server engine: cuts change nothing, replies are well formed, contents hold no bare CR, LF or NUL, memory is
+// bounded. The first octet of the input is the seed of the cuts and of the answers.
+#include "core/check.hpp"
+#include "core/random.hpp"
+#include "tests/dialogue/server_runner.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+using namespace postrider;
+
+namespace {
+
+constexpr std::uint64_t kMessageOctetsMax = 4096;
+
+/// Answers by the subject, not by the count of questions: cuts must not matter.
+smtp::Reply answer(dialogue::Question question, std::string_view subject) {
+  using enum dialogue::Question;
+  if (subject.starts_with("no")) return {.code = 550, .enhanced = "5.7.1", .text = "no"};
+  if (subject.starts_with("later")) return {.code = 451, .enhanced = "4.7.1", .text = "later"};
+  if (subject.starts_with("bye")) return {.code = 421, .enhanced = "4.3.2", .text = "bye"};
+  switch (question) {
+    case connect: return {.code = 220, .enhanced = "", .text = "mx"};
+    case begin_content: return {.code = 354, .enhanced = "", .text = "go"};
+    case hello:
+    case sender:
+    case recipient:
+    case end_content: break;
+  }
+  return {.code = 250, .enhanced = "2.0.0", .text = "ok"};
+}
+
+struct Seen {
+  std::string sent;
+  std::vector<std::string> taken;
+  bool hung_up = false;
+  friend bool operator==(const Seen&, const Seen&) = default;
+};
+
+Seen play(std::string_view octets, Random* cuts) {
+  dialogue::ServerRunner runner({.hostname = "mx",
+                                 .own_domain = mail::Domain::parse("own.test").value(),
+                                 .max_message_size = kMessageOctetsMax,
+                                 .max_recipients = 5},
+                                &answer);
+  runner.start();
+  while (!octets.empty()) {
+    const std::size_t size = cuts == nullptr ? octets.size() : 1 + cuts->below(cuts->below(4) == 0 ? 3000 : 9);
+    runner.receive(octets.substr(0, size), smtp::kContentChunkOctetsMax);
+    octets.remove_prefix(std::min(size, octets.size()));
+  }
+  check(runner.broken.empty(), "the engine keeps its own rules");
+  check(runner.hung_up() == runner.session().closed(), "closed is hung up");
+  return {.sent = runner.take_sent(), .taken = runner.taken, .hung_up = runner.hung_up()};
+}
+
+void check_replies(std::string_view sent) {
+  while (!sent.empty()) {
+    const std::size_t end = sent.find("\r\n");
+    check(end != std::string_view::npos && end >= 4 && end <= 510, "a reply line ends in CRLF and is not too long");
+    const std::string_view line = sent.substr(0, end);
+    check(line[0] >= '2' && line[0] <= '5' && (line[3] == ' ' || line[3] == '-'), "a reply begins with its code");
+    for (const char c : line) check(c >= ' ' && c <= '~', "a reply is printable ASCII");
+    sent.remove_prefix(end + 2);
+  }
+}
+
+void check_content(std::string_view content) {
+  check(content.size() <= kMessageOctetsMax, "size limit");
+  check(content.find('\0') == std::string_view::npos, "no NUL");
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    if (content[i] == '\r') check(i + 1 < content.size() && content[i + 1] == '\n', "no bare CR");
+    if (content[i] == '\n') check(i > 0 && content[i - 1] == '\r', "no bare LF");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  SeededRandom cuts(data[0]);
+  const std::string_view octets(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const Seen whole = play(octets, nullptr);
+  check(whole == play(octets, &cuts), "cuts change nothing");
+  check_replies(whole.sent);
+  for (const std::string& content : whole.taken) check_content(content);
+  return 0;
+}
