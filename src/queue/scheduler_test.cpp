@@ -1,0 +1,271 @@
+// Nothing due is forgotten and nothing is handed out twice, whatever the interleaving.
+#include "queue/scheduler.hpp"
+
+#include <set>
+
+#include "queue/test_bench.hpp"
+#include "store/test_rigs.hpp"
+
+namespace postrider::queue::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+Task<void> rest(Clock* clock, Duration time) {
+  Signal never;
+  const SteadyTime until = clock->steady() + time;
+  const Result<void> ended = co_await never.wait(until);
+  EXPECT_FALSE(ended);
+}
+
+/// Acceptors, workers and a commander at work on one queue.
+struct Soak {
+  Soak(std::uint64_t seed, std::size_t active_max) : bench(active_max), dice(seed) {}
+
+  static Task<void> accept_some(Soak* soak, int entries) {
+    for (int i = 0; i < entries; ++i) {
+      co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(50)));
+      std::vector<std::string> recipients(1 + soak->dice.below(3), "ann@away.test");
+      NewEntry made = soak->bench.entry(std::move(recipients));
+      const Result<void> accepted = co_await soak->bench.accept(&made, false);
+      if (!accepted) co_return;
+      for (std::uint32_t number = 0; number < made.recipients.size(); ++number) soak->open.insert({made.id, number});
+      soak->last_id = made.id;
+      co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(30)));  // the commit is seen before it is told
+      soak->bench.queue->accepted(made);
+    }
+    ++soak->acceptors_done;
+  }
+
+  static Task<void> work(Soak* soak, Job job) {
+    co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(400)));
+    for (const Recipient& recipient : job.recipients) {
+      const RecipientId who{.id = job.entry.id, .number = recipient.number};
+      bool committed = false;
+      const auto fate = soak->dice.below(10);
+      const Attempt attempt = fate < 6 ? Attempt::delivered : Attempt::deferred;
+      for (int tries = 0; fate < 9 && tries < 20 && !committed; ++tries) {
+        const Result<Listed> now = co_await soak->bench.queue->show(who.id);
+        if (!now) break;
+        Entry entry = now->entry;
+        store::Transaction transaction;
+        const Outcome outcome{.attempt = attempt, .status = "4.0.0", .reply = "451 x", .remote = {}};
+        const Result<Fate> staged = soak->bench.queue->stage_settle(transaction, entry, recipient, outcome);
+        EXPECT_TRUE(staged);
+        soak->bench.queue->stage_entry(transaction, entry);
+        const Result<store::Version> done = co_await soak->bench.store->commit(std::move(transaction), store::Durability::durable);
+        committed = done.has_value();
+      }
+      co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(20)));
+      EXPECT_EQ(soak->in_hand.erase(who), 1U);
+      if (!committed) {
+        soak->bench.queue->give_back(who.id, who.number);
+        continue;
+      }
+      if (attempt == Attempt::delivered) EXPECT_EQ(soak->open.erase(who), 1U);
+      soak->bench.queue->settled(who.id, who.number);
+    }
+  }
+
+  static Task<void> command_some(Soak* soak) {
+    while (soak->acceptors_done < 3) {
+      co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(300)));
+      if (!soak->last_id) continue;
+      const QueueId id = *soak->last_id;
+      const Result<void> retried = co_await soak->bench.queue->retry(id);
+      soak->retried += retried ? 1 : 0;
+    }
+  }
+
+  static Task<void> take(Soak* soak) {
+    while (!soak->stop.is_set()) {
+      Result<Job> job = co_await soak->bench.queue->next(&soak->stop);
+      if (!job) continue;
+      for (const Recipient& recipient : job->recipients) {
+        EXPECT_TRUE(soak->in_hand.insert({job->entry.id, recipient.number}).second) << "handed out twice";
+      }
+      spawn(&soak->bench.world.shard, "work", work(soak, std::move(*job)));
+    }
+  }
+
+  Bench bench;
+  SeededRandom dice;
+  Signal stop;
+  std::set<RecipientId> open;
+  std::set<RecipientId> in_hand;
+  std::optional<QueueId> last_id;
+  int acceptors_done = 0;
+  int retried = 0;
+};
+
+TEST(Scheduler, EveryRecipientIsSettledUnderAnyInterleaving) {
+  int retried = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const std::size_t active_max = 1 + seed % 9;
+    Soak soak(seed, active_max);
+    for (int i = 0; i < 3; ++i) spawn(&soak.bench.world.shard, "accept", Soak::accept_some(&soak, 15));
+    spawn(&soak.bench.world.shard, "command", Soak::command_some(&soak));
+    spawn(&soak.bench.world.shard, "take", Soak::take(&soak));
+    const SteadyTime end = soak.bench.world.clock.steady() + hours(5 * 24);
+    while ((soak.acceptors_done < 3 || !soak.open.empty()) && soak.bench.world.clock.steady() < end) ASSERT_TRUE(soak.bench.world.step());
+    EXPECT_EQ(soak.open.size(), 0U) << "seed " << seed;
+    soak.stop.set();
+    soak.bench.world.run_until_still();
+    EXPECT_EQ(soak.bench.keys_with("Qd") + soak.bench.keys_with("Qe"), 0U) << "seed " << seed;
+    EXPECT_EQ(soak.bench.disk.synced().blobs.size(), 0U);
+    retried += soak.retried;
+  }
+  EXPECT_GT(retried, 0);
+}
+
+TEST(Scheduler, AfterACrashInTheMiddleTheRestIsFound) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    std::set<std::string> want;
+    Bench bench(3);
+    for (int i = 0; i < 20; ++i) want.insert(bench.accepted({"ann@away.test"}).id.text());
+    for (std::uint64_t i = 0; i < seed; ++i) {
+      Job job = bench.next();
+      if (i % 3 == 0) continue;  // stays in hand
+      const bool ends = i % 3 == 1;
+      if (ends) want.erase(job.entry.id.text());
+      bench.settled(std::move(job), ends ? Attempt::delivered : Attempt::deferred);
+    }
+    bench.crash();
+    std::set<std::string> got;
+    while (got.size() < want.size()) {
+      Job job = bench.next();
+      got.insert(job.entry.id.text());
+      bench.settled(std::move(job), Attempt::delivered);
+    }
+    EXPECT_EQ(got, want);
+  }
+}
+
+Due due(QueueIds& ids, int at) { return {.at = WallTime(seconds(at)), .who = {.id = ids.next(), .number = 0}}; }
+
+TEST(Scheduler, WhatIsAddedWhileAnOlderSnapshotIsReadIsKept) {
+  SimClock clock{WallTime(seconds(1))};
+  SeededRandom random(1);
+  QueueIds ids(&clock, &random);
+  Scheduler scheduler(10);
+  ASSERT_TRUE(scheduler.begin_read());
+  const Due late = due(ids, 5);
+  scheduler.add({late});  // behind the frontier as it is, before the frontier as it will be
+  scheduler.end_read({}, std::nullopt);
+  EXPECT_EQ(scheduler.take(WallTime(seconds(9))), late);
+  EXPECT_FALSE(scheduler.begin_read());
+}
+
+TEST(Scheduler, AFullHeapForgetsItsLastAndReadsItAgain) {
+  SimClock clock{WallTime(seconds(1))};
+  SeededRandom random(1);
+  QueueIds ids(&clock, &random);
+  Scheduler scheduler(2);
+  ASSERT_TRUE(scheduler.begin_read());
+  scheduler.end_read({}, std::nullopt);
+  std::vector<Due> all;
+  for (int i = 0; i < 3; ++i) all.push_back(due(ids, 10 - i));
+  scheduler.add(all);
+  const WallTime now(seconds(20));
+  EXPECT_EQ(scheduler.take(now), all[2]);
+  EXPECT_EQ(scheduler.take(now), all[1]);
+  EXPECT_FALSE(scheduler.take(now));
+  const auto range = scheduler.begin_read();
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->from, due_key(all[0]));
+  scheduler.end_read({all[0]}, std::nullopt);
+  EXPECT_EQ(scheduler.take(now), all[0]);
+}
+
+TEST(Scheduler, OneThatIsHeldIsNotTakenFromAnOldSnapshot) {
+  SimClock clock{WallTime(seconds(1))};
+  SeededRandom random(1);
+  QueueIds ids(&clock, &random);
+  Scheduler scheduler(9);
+  ASSERT_TRUE(scheduler.begin_read());
+  scheduler.end_read({}, std::nullopt);
+  const Due real = due(ids, 3);
+  const Due stale{.at = WallTime(seconds(4)), .who = real.who};
+  scheduler.add({real, stale});
+  EXPECT_TRUE(scheduler.take(WallTime(seconds(9))));
+  EXPECT_FALSE(scheduler.take(WallTime(seconds(9))));
+  scheduler.settled(real.who);
+  EXPECT_FALSE(scheduler.take(WallTime(seconds(9))));
+}
+
+/// Accepts `count` entries, a hundred in each commit.
+void accept_many(store::test::Rig& rig, Queue& queue, QueueIds& ids, int count) {
+  const store::Content content{.prefix = {}, .dropped = {}, .body = {}};
+  for (int i = 0; i < count; i += 100) {
+    const std::shared_ptr<store::SealedBlob> body = rig.seal("x\r\n");
+    store::Transaction transaction;
+    transaction.add_blob(body);
+    std::vector<NewEntry> entries;
+    for (int k = 0; k < 100; ++k) {
+      NewEntry entry{.id = ids.next(),
+                     .reverse_path = {},
+                     .recipients = {{.address = address("ann@here.test"), .original = std::nullopt, .account = std::nullopt}},
+                     .content = content,
+                     .return_paths = {},
+                     .report_to = ReportTo::nobody,
+                     .arrival = rig.world.clock.wall(),
+                     .client = {}};
+      entry.content.body = body->ref();
+      if (k > 0) transaction.add_ref(body->ref().id);
+      ASSERT_TRUE(queue.stage_accept(transaction, entry));
+      entries.push_back(std::move(entry));
+    }
+    ASSERT_TRUE(rig.commit(std::move(transaction)));
+    for (const NewEntry& entry : entries) queue.accepted(entry);
+  }
+}
+
+void settle_many(store::test::Rig& rig, Queue& queue, int count) {
+  Signal stop;
+  std::vector<Job> jobs;
+  for (int i = 0; i < count; ++i) {
+    std::optional<Result<Job>> job;
+    (void)rig.run(Bench::keep(queue.next(&stop), &job));
+    ASSERT_TRUE(*job);
+    jobs.push_back(std::move(**job));
+    if (jobs.size() < 100 && i + 1 < count) continue;
+    store::Transaction transaction;
+    for (Job& one : jobs) {
+      const Outcome outcome{.attempt = Attempt::delivered, .status = "2.0.0", .reply = "250 ok", .remote = {}};
+      ASSERT_TRUE(queue.stage_settle(transaction, one.entry, one.recipients.front(), outcome));
+      queue.stage_entry(transaction, one.entry);
+    }
+    ASSERT_TRUE(rig.commit(std::move(transaction)));
+    for (const Job& one : jobs) queue.settled(one.entry.id, 0);
+    jobs.clear();
+  }
+}
+
+TEST(Scheduler, AfterTwentyThousandConsumedEntriesTheNextReadVisitsFewKeys) {
+  constexpr int kEntries = 20'000;
+  store::test::RocksRig rig;
+  SeededRandom random(1);
+  QueueIds ids(&rig.world.clock, &random);
+  {
+    Queue queue(&rig.store(), &rig.world.clock, &random, default_settings(), &rig.world.events, 500);
+    accept_many(rig, queue, ids, kEntries);
+    settle_many(rig, queue, kEntries);
+    EXPECT_EQ(queue.depth(), 0U);
+  }
+  rig.close();
+  rig.settle_workers();
+  rig.open();
+  const std::size_t visited = rig.scan(store::range_of_prefix(kDuePrefix)).keys_visited;
+  EXPECT_LT(visited, 12'000U) << "at a start, with what the store had not compacted yet";
+  // Within a process a read begins at the frontier, behind all that was consumed.
+  Queue queue(&rig.store(), &rig.world.clock, &random, default_settings(), &rig.world.events, 500);
+  accept_many(rig, queue, ids, 600);
+  settle_many(rig, queue, 600);
+  fmt::print("keys visited at a start after {} consumed entries: {}\n", kEntries, visited);
+}
+
+}  // namespace
+}  // namespace postrider::queue::test

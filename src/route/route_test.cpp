@@ -1,0 +1,211 @@
+#include "route/route.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "core/test_run.hpp"
+#include "dns/sim_resolver.hpp"
+#include "route/via.hpp"
+
+namespace postrider::route {
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Net {
+  explicit Net(const Words& records, Settings given = {}) : settings(std::move(given)) {
+    for (const std::string& line : records) EXPECT_TRUE(resolver.add(line)) << line;
+    settings.hostname = "mx.own.test";
+    settings.own_addresses = {*parse_address("192.0.2.100"), *parse_address("2001:db8::100")};
+  }
+  static Task<bool> keep(Task<RouteDecision> task, std::optional<RouteDecision>* out) {
+    RouteDecision decision = co_await std::move(task);
+    out->emplace(std::move(decision));
+    co_return true;
+  }
+  RouteDecision route(std::string_view domain) {
+    Router router(&resolver, &random, settings);
+    std::optional<RouteDecision> out;
+    test::run(world, keep(router.route(mail::Domain::parse(domain).value()), &out));
+    return std::move(*out);
+  }
+  test::World world;
+  SeededRandom random{5};
+  dns::SimResolver resolver{&random};
+  Settings settings;
+};
+
+/// "host:port a,b; host …" or "hold", "discard", "5.1.10", "later 4.4.3".
+std::string shown(const RouteDecision& decision) {
+  if (std::holds_alternative<Hold>(decision.next)) return "hold";
+  if (std::holds_alternative<Discard>(decision.next)) return "discard";
+  if (const auto* const none = std::get_if<NoRoute>(&decision.next)) return (none->permanent ? "" : "later ") + none->status;
+  std::string out;
+  for (const Hop& hop : std::get<Relay>(decision.next).hops) {
+    if (!out.empty()) out += "; ";
+    out += fmt::format("{}:{}{} ", hop.host, hop.port, hop.from_dns ? "" : "!");
+    for (std::size_t i = 0; i < hop.addresses.size(); ++i) {
+      const AddressOctets& octets = hop.addresses[i];
+      if (i > 0) out += ',';
+      out += octets[10] == 0xFF ? fmt::format("{}.{}.{}.{}", octets[12], octets[13], octets[14], octets[15]) : fmt::format("six{}", octets[15]);
+    }
+  }
+  return out;
+}
+
+struct Row {
+  const char* name;
+  Words records;
+  const char* want;
+  const char* rule;
+};
+
+TEST(Mx, FollowsTheRules) {
+  const std::vector<Row> rows = {
+      {"one", {"d.test MX 10 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"by preference",
+       {"d.test MX 20 b.test", "d.test MX 5 a.test", "a.test A 192.0.2.1", "b.test A 192.0.2.2"},
+       "a.test:25 192.0.2.1; b.test:25 192.0.2.2",
+       "mx"},
+      {"AAAA and A in turn, at most four",
+       {"d.test MX 1 a.test", "a.test A 192.0.2.1", "a.test A 192.0.2.2", "a.test A 192.0.2.3", "a.test AAAA 2001:db8::1", "a.test AAAA 2001:db8::2"},
+       "a.test:25 six1,192.0.2.1,six2,192.0.2.2",
+       "mx"},
+      {"implicit", {"d.test A 192.0.2.7"}, "d.test:25 192.0.2.7", "implicit mx"},
+      {"implicit, v6 only", {"d.test AAAA 2001:db8::7"}, "d.test:25 six7", "implicit mx"},
+      {"no implicit MX where there is one", {"d.test MX 1 a.test", "d.test A 192.0.2.7"}, "5.4.4", "mx"},
+      {"nxdomain", {}, "5.1.2", "mx"},
+      {"exists without addresses", {"d.test TXT \"x\""}, "5.4.4", "implicit mx"},
+      {"null mx", {"d.test MX 0 .", "d.test A 192.0.2.7"}, "5.1.10", "null mx"},
+      {"null mx among others is no null mx", {"d.test MX 0 .", "d.test MX 5 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"servfail", {"d.test MX !SERVFAIL"}, "later 4.4.3", "mx"},
+      {"host without address is skipped", {"d.test MX 1 none.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"dead host is skipped", {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"all dead", {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 none.test"}, "later 4.4.3", "mx"},
+      {"own name drops equals and worse",
+       {"d.test MX 1 a.test", "d.test MX 5 mx.own.test", "d.test MX 5 b.test", "d.test MX 9 c.test", "a.test A 192.0.2.1", "b.test A 192.0.2.2",
+        "c.test A 192.0.2.3"},
+       "a.test:25 192.0.2.1",
+       "mx"},
+      {"own address drops equals and worse",
+       {"d.test MX 1 a.test", "d.test MX 5 us.test", "d.test MX 9 c.test", "a.test A 192.0.2.1", "us.test A 192.0.2.100", "c.test A 192.0.2.3"},
+       "a.test:25 192.0.2.1",
+       "mx"},
+      {"own v6 address", {"d.test MX 5 us.test", "us.test A 192.0.2.5", "us.test AAAA 2001:db8::100"}, "5.4.6", "mx"},
+      {"own name first is a loop", {"d.test MX 5 MX.own.test", "d.test MX 9 c.test", "c.test A 192.0.2.3"}, "5.4.6", "mx"},
+      {"implicit MX that is us is a loop", {"d.test A 192.0.2.100"}, "5.4.6", "implicit mx"},
+      {"exchanger twice", {"d.test MX 1 a.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"exchanger that is an address", {"d.test MX 1 192.0.2.1"}, "5.4.4", "mx"},
+  };
+  for (const Row& row : rows) {
+    Net net(row.records);
+    const RouteDecision decision = net.route("d.test");
+    EXPECT_EQ(shown(decision), row.want) << row.name;
+    EXPECT_EQ(decision.rule, row.rule) << row.name;
+    EXPECT_FALSE(decision.reason.empty());
+  }
+}
+
+TEST(Mx, EqualPreferencesTakeTurnsAndLimitsHold) {
+  Words records;
+  for (int i = 0; i < 30; ++i) {
+    records.push_back(fmt::format("d.test MX 10 h{}.test", i));
+    records.push_back(fmt::format("h{}.test A 192.0.2.{}", i, i + 1));
+  }
+  Net net(records);
+  std::set<std::string> first;
+  for (int i = 0; i < 60; ++i) {
+    const RouteDecision decision = net.route("d.test");
+    const auto& hops = std::get<Relay>(decision.next).hops;
+    EXPECT_EQ(hops.size(), kMxHostsMax);
+    first.insert(hops.front().host);
+  }
+  EXPECT_GT(first.size(), 15U);
+}
+
+TEST(Mx, DeadNameServersEndTheSearchEarly) {
+  Words records;
+  for (int i = 0; i < 15; ++i) {
+    records.push_back(fmt::format("d.test MX {} h{}.test", i, i));
+    records.push_back(fmt::format("h{}.test A !TIMEOUT", i));
+    records.push_back(fmt::format("h{}.test AAAA !TIMEOUT", i));
+  }
+  Net net(records);
+  EXPECT_EQ(shown(net.route("d.test")), "later 4.4.3");
+  EXPECT_LE(net.resolver.questions(), 6U);
+}
+
+TEST(StaticRoutes, FirstMatchWinsAndListsAddUp) {
+  const Words records = {"relay.test A 192.0.2.50", "other.test MX 1 a.test", "a.test A 192.0.2.1", "d.test MX 1 a.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL"};
+  struct Via {
+    const char* domain;
+    Words via;
+    const char* asked;
+    const char* want;
+  };
+  const std::vector<Via> rows = {
+      {"d.test", {"127.0.0.1:2600"}, "D.test", "127.0.0.1:2600! 127.0.0.1"},
+      {"d.test", {"[2001:db8::9]:26"}, "d.test", "2001:db8::9:26! six9"},
+      {"d.test", {"relay.test:587"}, "d.test", "relay.test:587! 192.0.2.50"},
+      {"d.test", {"nowhere.test:587"}, "d.test", "5.4.4"},
+      {"d.test", {"dead.test:587"}, "d.test", "later 4.4.3"},
+      {"d.test", {"dead.test:587", "relay.test:25"}, "d.test", "relay.test:25! 192.0.2.50"},
+      {"d.test", {"127.0.0.1:1", "mx", "relay.test:3"}, "d.test", "127.0.0.1:1! 127.0.0.1; a.test:25 192.0.2.1; relay.test:3! 192.0.2.50"},
+      {"d.test", {"127.0.0.1:1", "dead.test:2"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
+      {"d.test", {"127.0.0.1:1", "hold"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
+      {"d.test", {"mx:other.test"}, "d.test", "a.test:25 192.0.2.1"},
+      {"d.test", {"hold"}, "d.test", "hold"},
+      {"d.test", {"discard"}, "d.test", "discard"},
+      {"d.test", {"error:5.1.2 no such place"}, "d.test", "5.1.2"},
+      {"d.test", {"error:4.3.2 closed for now"}, "d.test", "later 4.3.2"},
+      {"*.d.test", {"discard"}, "x.d.test", "discard"},
+      {"*.d.test", {"discard"}, "x.y.d.test", "discard"},
+      {"*.d.test", {"discard"}, "d.test", "a.test:25 192.0.2.1"},
+      {"*.d.test", {"discard"}, "xd.test", "5.1.2"},
+      {"*", {"discard"}, "any.thing", "discard"},
+      {"*", {"discard"}, "[192.0.2.5]", "discard"},
+      {"other.test", {"discard"}, "[192.0.2.5]", "[192.0.2.5]:25 192.0.2.5"},
+      {"other.test", {"discard"}, "[IPv6:2001:db8::5]", "[ipv6:2001:db8::5]:25 six5"},
+      {"other.test", {"discard"}, "[192.0.2.100]", "5.4.6"},
+  };
+  for (const Via& row : rows) {
+    Settings settings;
+    settings.routes = {{.domain = row.domain, .via = row.via}, {.domain = row.domain, .via = {"hold"}}};
+    EXPECT_TRUE(check_route(settings.routes[0])) << row.domain;
+    Net net(records, settings);
+    EXPECT_EQ(shown(net.route(row.asked)), row.want) << row.asked << " by " << row.domain << " via " << row.via.front();
+  }
+}
+
+TEST(StaticRoutes, SayWhichRuleAndDestination) {
+  Settings settings;
+  settings.routes = {{.domain = "other.test", .via = {"hold"}}, {.domain = "*.remote.test", .via = {"127.0.0.1:2600"}}};
+  Net net({"d.test A 192.0.2.1"}, settings);
+  RouteDecision decision = net.route("x.remote.test");
+  EXPECT_EQ(decision.rule, "route[1] *.remote.test via 127.0.0.1:2600");
+  EXPECT_EQ(std::get<Relay>(decision.next).destination, "127.0.0.1:2600");
+  decision = net.route("d.test");
+  EXPECT_EQ(std::get<Relay>(decision.next).destination, "d.test");
+}
+
+TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
+  const std::vector<StaticRoute> bad = {
+      {"", {"mx"}},          {"a b", {"mx"}},          {"*x.test", {"mx"}},         {"*.", {"mx"}},           {"d.test", {}},
+      {"d.test", {""}},      {"d.test", {"host"}},     {"d.test", {"host:0"}},      {"d.test", {"host:65536"}}, {"d.test", {"host:+25"}},
+      {"d.test", {":25"}},   {"d.test", {"[::1:25"}},  {"d.test", {"::1:25"}},      {"d.test", {"[x]:25"}},   {"d.test", {"ho st:25"}},
+      {"d.test", {"mx:"}},   {"d.test", {"mx:a b"}},   {"d.test", {"error:"}},      {"d.test", {"error:550 x"}}, {"d.test", {"error:2.0.0 x"}},
+      {"d.test", {"error:5.1.2 a\rb"}}, {"d.test", {"Hold"}}, {"d.test", {"mx", "nonsense"}},
+  };
+  for (const StaticRoute& route : bad) {
+    const Result<void> checked = check_route(route);
+    ASSERT_FALSE(checked) << route.domain << " " << (route.via.empty() ? "" : route.via.front());
+    EXPECT_FALSE(checked.error().detail.empty());
+  }
+}
+
+}  // namespace
+}  // namespace postrider::route
