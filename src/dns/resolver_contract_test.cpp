@@ -70,17 +70,28 @@ int bound_udp_socket(std::uint16_t* port) {
   return fd;
 }
 
+/// Runs a program in `dir` to its end; gives whether it went well.
+bool run_program(const std::string& dir, std::vector<std::string> words) {
+  std::string line = "cd '" + dir + "' &&";
+  for (const std::string& word : words) line += " " + word;
+  return std::system((line + " >/dev/null 2>&1").c_str()) == 0;
+}
+
+enum class Signed : std::uint8_t { no, yes };
+
 /// An nsd that serves kRecords on a loopback port.
 class Nsd {
  public:
   static constexpr const char* kProgram = "/usr/sbin/nsd";
+  static constexpr const char* kSigner = "/usr/bin/ldns-signzone";
 
-  Nsd() {
+  explicit Nsd(Signed wanted = Signed::no) {
     std::string name = testing::TempDir() + "postrider-nsd-XXXXXX";
     check(::mkdtemp(name.data()) != nullptr, "test: mkdtemp");
     dir_ = name;
     ::close(bound_udp_socket(&port_));
     write_files();
+    if (wanted == Signed::yes) sign();
     std::string config = dir_ + "/nsd.conf";
     std::array<char*, 5> arguments{const_cast<char*>(kProgram), const_cast<char*>("-d"), const_cast<char*>("-c"), config.data(), nullptr};
     posix_spawn_file_actions_t actions;
@@ -99,8 +110,17 @@ class Nsd {
   }
   [[nodiscard]] std::string server() const { return "127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] bool is_up() const { return is_up_; }
+  /// Files with the DS record of the key that signs, and of one that does not.
+  [[nodiscard]] std::string anchor() const { return dir_ + "/right.ds"; }
+  [[nodiscard]] std::string wrong_anchor() const { return dir_ + "/wrong.ds"; }
 
  private:
+  void sign() const {
+    const std::string keygen = "ldns-keygen -r /dev/urandom -k -a ECDSAP256SHA256 example.test";
+    check(run_program(dir_, {"key=$(" + keygen + ") && ldns-signzone -f signed example.zone $key && mv $key.ds right.ds"}), "test: sign");
+    check(run_program(dir_, {"mv signed example.zone && key=$(" + keygen + ") && mv $key.ds wrong.ds"}), "test: another key");
+  }
+
   void write_files() {
     std::ofstream(dir_ + "/nsd.conf") << "server:\n  ip-address: 127.0.0.1@" << port_ << "\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"" << dir_
         << "\"\n  pidfile: \"\"\n  database: \"\"\n  zonelistfile: \"" << dir_ << "/zone.list\"\n  xfrdfile: \"\"\n  xfrdir: \"" << dir_
@@ -416,6 +436,23 @@ TEST(UnboundResolver, AnswersSeveralShardsInThreads) {
     }
   }
   EXPECT_EQ(right, 3);
+}
+
+TEST(UnboundResolver, TellsSecureFromInsecureFromBogus) {
+  if (::access(Nsd::kProgram, X_OK) != 0 || ::access(Nsd::kSigner, X_OK) != 0) GTEST_SKIP() << "nsd or ldns-signzone is not installed";
+  const Nsd nsd(Signed::yes);
+  ASSERT_TRUE(nsd.is_up());
+  test::World world;
+  const auto ask = [&](const std::string& anchor, std::string_view name) {
+    const auto resolver = make_unbound_resolver({.servers = {nsd.server()}, .trust_anchor = anchor}).value();
+    const Result<MxAnswer> mx = test::run(world, resolver->mx(Name::parse(name).value()), test::Threads::some);
+    if (mx) return std::string(mx->security == Security::secure ? "secure" : "insecure");
+    return std::string(name_of(mx.error().code)) + " " + mx.error().detail.substr(0, 5);
+  };
+  EXPECT_EQ(ask(nsd.anchor(), "example.test"), "secure");
+  EXPECT_EQ(ask(nsd.anchor(), "nowhere.example.test"), "not_found nxdom");
+  EXPECT_EQ(ask("", "example.test"), "insecure");
+  EXPECT_EQ(ask(nsd.wrong_anchor(), "example.test"), "transient bogus") << "with its records in the answer";
 }
 
 TEST(UnboundResolver, RefusesOptionsItCannotUse) {
