@@ -27,8 +27,7 @@ build:
 ## make bench              benchmarks, side by side with peers
 bench:
 	@tools/install-packages packages/build.txt packages/test.txt
-	@tools/build release
-	@bench/run
+	@tools/bench
 
 ## make fuzz [SECONDS_EACH=600]   every fuzz target for that long
 fuzz:
