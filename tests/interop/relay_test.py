@@ -227,7 +227,7 @@ class FromPostfix(TestCase):
 
     def test_a_refused_recipient_is_postfix_s_to_report(self):
         self.submit([f"nobody@{DOMAIN}"], message("unknown user"))
-        line = self.postfix.process.wait_line(lambda line: "status=bounced" in line, "the refusal")
+        line = self.postfix.process.wait_line(lambda line: "status=bounced" in line and line, "the refusal")
         self.assertIn("dsn=5.1.1", line)
 
     def test_mail_is_kept_by_postfix_while_we_are_down(self):

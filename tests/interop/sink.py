@@ -68,8 +68,8 @@ class Sink:
             verb = verb.upper()
             if verb in ("EHLO", "HELO"):
                 session["hello"] = argument
-                usual = "250-sink.test\r\n" + "\r\n".join(f"250-{word}" for word in self.extensions[:-1]) + f"\r\n250 {self.extensions[-1]}"
-                say(verb, argument, usual.replace("\r\n\r\n", "\r\n") if verb == "EHLO" and self.extensions else "250 sink.test")
+                words = ["sink.test", *(self.extensions if verb == "EHLO" else ())]
+                say(verb, argument, "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}")
             elif verb == "MAIL":
                 session["mail"] = argument
                 if say(verb, argument, "250 2.1.0 Ok") == "2":

@@ -33,10 +33,10 @@ class Swaks(TestCase):
     def test_a_message_of_several_mebibytes(self):
         content = message("large", body=("0123456789abcdef" * 4 + "\r\n") * 80_000)
         path = self.folder / "large.eml"
-        path.write_bytes(content)
+        path.write_bytes(content.replace(b"\r\n", b"\n"))
         identifier = self.delivered(self.swaks("--to", BOB, "--data", f"@{path}", "--suppress-data"))
         found = [got for got in self.server.messages("bob") if identifier.encode() in got]
-        self.assertTrue(found[0].endswith(content))
+        self.assertTrue(found[0].rstrip().endswith(content.rstrip()), found[0][:1000])
 
     def test_two_recipients_one_of_them_unknown(self):
         done = self.swaks("--to", f"{ALICE},nobody@{DOMAIN}")
@@ -80,7 +80,7 @@ class SmtpSource(TestCase):
         self.server.wait_events("delivery.attempt", count, outcome="delivered", to=f"{account}@{DOMAIN}")
         messages = self.server.messages(account)
         self.assertEqual(len(messages), count)
-        identifiers = [re.search(rb"with ESMTP id (\w{18})", got)[1] for got in messages]
+        identifiers = [re.search(rb"with E?SMTP id (\w{18})", got)[1] for got in messages]
         self.assertEqual(len(set(identifiers)), count)
 
 
