@@ -186,9 +186,9 @@ TEST(Session, DeletesAtQuitAndOnlyThen) {  // 1939 §6
 }
 
 TEST(Session, SaysWhenDeletionsRemain) {
-  Maildrop drop = two_messages();
-  drop.deletes_all = false;
-  Driver driver = logged_in(drop);
+  Driver driver(kOpen, two_messages());
+  driver.feed("USER stuck\r\nPASS secret\r\n");
+  driver.said();
   driver.feed("DELE 2\r\nQUIT\r\n");
   EXPECT_EQ(driver.said(), "+OK message 2 deleted\r\n-ERR [SYS/TEMP] some deleted messages are not removed\r\n");
   EXPECT_TRUE(driver.hung_up());

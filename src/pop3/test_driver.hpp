@@ -18,10 +18,10 @@ struct Maildrop {
   std::vector<std::string> contents{};
   std::size_t chunk_octets = 4096;
   std::optional<std::size_t> chunks_before_failure{};  ///< of each Fetch
-  bool deletes_all = true;
 };
 
-/// Every login with the password "secret" (PLAIN: a message that ends with it) succeeds.
+/// Every login with the password "secret" (PLAIN: a message that ends with it) succeeds, but for these names of USER:
+/// "busy" (another session holds the mailbox) and "sick" (the store fails). The deletions of "stuck" fail.
 class Driver {
  public:
   Driver(Settings settings, Maildrop drop) : drop_(std::move(drop)), session_(std::move(settings)) {
@@ -95,7 +95,7 @@ class Driver {
                                  },
                                  [&](const DeleteMessages& a) -> std::optional<Event> {
                                    deleted_ = a.indices;
-                                   return Deleted{drop_.deletes_all};
+                                   return Deleted{last_login_ != "stuck"};
                                  },
                                  [&](const Flush&) -> std::optional<Event> { return Flushed{}; },
                                  [&](const HangUp&) -> std::optional<Event> {
@@ -106,6 +106,8 @@ class Driver {
   }
 
   [[nodiscard]] Event log_in(bool right) const {
+    if (last_login_ == "busy") return LoginRefused{"IN-USE", "another session holds the mailbox"};
+    if (last_login_ == "sick") return LoginRefused{"SYS/TEMP", "try again later"};
     if (!right) return LoginRefused{"AUTH", "wrong login or password"};
     LoggedIn answer;
     for (std::size_t i = 0; i < drop_.contents.size(); ++i) {
