@@ -1,11 +1,11 @@
 // rooms: dns
 // `--dns FILE`: any text is either records or an error with its line, and no answer is over its limit.
-#include <cstddef>
-#include <cstdint>
-
 #include "core/check.hpp"
 #include "core/text.hpp"
 #include "dns/file_records.hpp"
+
+#include <cstddef>
+#include <cstdint>
 
 using namespace postrider;
 
@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const Result<dns::Records> records = dns::Records::parse(text);
   if (!records) {
-    check(records.error().code == Error::malformed && records.error().detail.starts_with("line "), "an error says its line");
+    check(records.error().code == Error::malformed && records.error().detail.starts_with("line "),
+          "an error says its line");
     return 0;
   }
   for (const std::string_view line : split(text, '\n')) {

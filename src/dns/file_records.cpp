@@ -1,11 +1,11 @@
 #include "dns/file_records.hpp"
 
+#include "core/numbers.hpp"
+#include "core/text.hpp"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
-
-#include "core/numbers.hpp"
-#include "core/text.hpp"
 
 namespace postrider::dns {
 
@@ -43,10 +43,22 @@ Result<RecordType> parse_type(std::string_view word) {
     RecordType type;
   };
   static constexpr auto kTypes = std::to_array<Row>({
-      {"A", RecordType::a},         {"AAAA", RecordType::aaaa},  {"MX", RecordType::mx},       {"TXT", RecordType::txt},
-      {"CNAME", RecordType::cname}, {"PTR", RecordType::other},  {"NS", RecordType::other},    {"SOA", RecordType::other},
-      {"SRV", RecordType::other},   {"TLSA", RecordType::other}, {"SPF", RecordType::other},   {"CAA", RecordType::other},
-      {"DS", RecordType::other},    {"HTTPS", RecordType::other}, {"HINFO", RecordType::other}, {"DNAME", RecordType::other},
+      {"A", RecordType::a},
+      {"AAAA", RecordType::aaaa},
+      {"MX", RecordType::mx},
+      {"TXT", RecordType::txt},
+      {"CNAME", RecordType::cname},
+      {"PTR", RecordType::other},
+      {"NS", RecordType::other},
+      {"SOA", RecordType::other},
+      {"SRV", RecordType::other},
+      {"TLSA", RecordType::other},
+      {"SPF", RecordType::other},
+      {"CAA", RecordType::other},
+      {"DS", RecordType::other},
+      {"HTTPS", RecordType::other},
+      {"HINFO", RecordType::other},
+      {"DNAME", RecordType::other},
   });
   const auto row = std::ranges::find_if(kTypes, [word](const Row& each) { return iequals_ascii(each.word, word); });
   if (row == kTypes.end()) return malformed("unknown type " + std::string(word));
@@ -64,7 +76,8 @@ Result<char> take_octet(std::string_view& rest) {
     rest.remove_prefix(1);
     return literal;
   }
-  const Result<unsigned> value = rest.size() < 3 ? malformed("") : parse_number<unsigned>(rest.substr(0, 3), {.min = 0, .max = 255});
+  const Result<unsigned> value =
+      rest.size() < 3 ? malformed("") : parse_number<unsigned>(rest.substr(0, 3), {.min = 0, .max = 255});
   if (!value) return malformed("an escape is \\DDD, up to \\255");
   rest.remove_prefix(3);
   return static_cast<char>(static_cast<std::uint8_t>(*value));

@@ -1,14 +1,14 @@
 // DNS records as text (INTERFACE §5, `--dns FILE`), and the answers that follow from them.
 #pragma once
 
+#include "core/result.hpp"
+#include "dns/resolver.hpp"
+
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/result.hpp"
-#include "dns/resolver.hpp"
 
 namespace postrider::dns {
 

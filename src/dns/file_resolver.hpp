@@ -1,10 +1,10 @@
 // Answers every question from a file's text; opens no socket.
 #pragma once
 
+#include "dns/resolver.hpp"
+
 #include <memory>
 #include <string_view>
-
-#include "dns/resolver.hpp"
 
 namespace postrider::dns {
 

@@ -1,7 +1,7 @@
-#include <algorithm>
-
 #include "core/text.hpp"
 #include "dns/resolver.hpp"
+
+#include <algorithm>
 
 namespace postrider::dns {
 

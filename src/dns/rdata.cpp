@@ -1,10 +1,10 @@
 #include "dns/rdata.hpp"
 
+#include "core/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "core/text.hpp"
 
 namespace postrider::dns {
 
@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kWireNameOctetsMax = 255;  // 1035 §2.3.4
 
-std::unexpected<Error> malformed(std::string_view what) { return error(Error::malformed, "dns.rdata", std::string(what)); }
+std::unexpected<Error> malformed(std::string_view what) {
+  return error(Error::malformed, "dns.rdata", std::string(what));
+}
 
 std::uint8_t octet_at(std::string_view text, std::size_t at) { return static_cast<std::uint8_t>(text[at]); }
 

@@ -1,13 +1,13 @@
 // Record data in wire form (1035 §3.3), uncompressed as libunbound gives it.
 #pragma once
 
+#include "core/result.hpp"
+#include "dns/resolver.hpp"
+
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "core/result.hpp"
-#include "dns/resolver.hpp"
 
 namespace postrider::dns {
 

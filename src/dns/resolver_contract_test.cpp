@@ -1,4 +1,11 @@
 // What every Resolver does alike: records from a file, simulated ones, and libunbound asking an nsd on loopback.
+#include "core/random.hpp"
+#include "core/test_run.hpp"
+#include "core/text.hpp"
+#include "dns/file_resolver.hpp"
+#include "dns/sim_resolver.hpp"
+#include "dns/unbound_resolver.hpp"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,13 +19,6 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
-
-#include "core/random.hpp"
-#include "core/test_run.hpp"
-#include "core/text.hpp"
-#include "dns/file_resolver.hpp"
-#include "dns/sim_resolver.hpp"
-#include "dns/unbound_resolver.hpp"
 
 namespace postrider::dns {
 namespace {
@@ -93,7 +93,8 @@ class Nsd {
     write_files();
     if (wanted == Signed::yes) sign();
     std::string config = dir_ + "/nsd.conf";
-    std::array<char*, 5> arguments{const_cast<char*>(kProgram), const_cast<char*>("-d"), const_cast<char*>("-c"), config.data(), nullptr};
+    std::array<char*, 5> arguments{const_cast<char*>(kProgram), const_cast<char*>("-d"), const_cast<char*>("-c"),
+                                   config.data(), nullptr};
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, 2, (dir_ + "/log").c_str(), O_WRONLY | O_CREAT, 0600);
@@ -117,17 +118,24 @@ class Nsd {
  private:
   void sign() const {
     const std::string keygen = "ldns-keygen -r /dev/urandom -k -a ECDSAP256SHA256 example.test";
-    check(run_program(dir_, {"key=$(" + keygen + ") && ldns-signzone -f signed example.zone $key && mv $key.ds right.ds"}), "test: sign");
-    check(run_program(dir_, {"mv signed example.zone && key=$(" + keygen + ") && mv $key.ds wrong.ds"}), "test: another key");
+    check(run_program(dir_,
+                      {"key=$(" + keygen + ") && ldns-signzone -f signed example.zone $key && mv $key.ds right.ds"}),
+          "test: sign");
+    check(run_program(dir_, {"mv signed example.zone && key=$(" + keygen + ") && mv $key.ds wrong.ds"}),
+          "test: another key");
   }
 
   void write_files() {
-    std::ofstream(dir_ + "/nsd.conf") << "server:\n  ip-address: 127.0.0.1@" << port_ << "\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"" << dir_
-        << "\"\n  pidfile: \"\"\n  database: \"\"\n  zonelistfile: \"" << dir_ << "/zone.list\"\n  xfrdfile: \"\"\n  xfrdir: \"" << dir_
+    std::ofstream(dir_ + "/nsd.conf")
+        << "server:\n  ip-address: 127.0.0.1@" << port_ << "\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"" << dir_
+        << "\"\n  pidfile: \"\"\n  database: \"\"\n  zonelistfile: \"" << dir_
+        << "/zone.list\"\n  xfrdfile: \"\"\n  xfrdir: \"" << dir_
         << "\"\n  server-count: 1\n  hide-version: yes\nremote-control:\n  control-enable: no\n"
-        << "zone:\n  name: example.test\n  zonefile: example.zone\nzone:\n  name: broken.test\n  zonefile: missing.zone\n";
+        << "zone:\n  name: example.test\n  zonefile: example.zone\nzone:\n  name: broken.test\n  zonefile: "
+           "missing.zone\n";
     std::ofstream zone(dir_ + "/example.zone");
-    zone << "$TTL 60\nexample.test. SOA ns.example.test. admin.example.test. 1 3600 600 86400 60\nexample.test. NS ns.example.test.\n"
+    zone << "$TTL 60\nexample.test. SOA ns.example.test. admin.example.test. 1 3600 600 86400 60\nexample.test. NS "
+            "ns.example.test.\n"
          << "ns.example.test. A 127.0.0.1\n";
     for (const std::string_view line : split(kRecords, '\n')) {
       if (line.find('!') == std::string_view::npos) zone << line << "\n";
@@ -136,7 +144,10 @@ class Nsd {
 
   /// Asks for the SOA until it answers; each try waits for the socket, not for the clock.
   [[nodiscard]] bool wait_until_up() const {
-    constexpr std::string_view kQuestion("\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07" "example\x04test\x00\x00\x06\x00\x01", 30);
+    constexpr std::string_view kQuestion(
+        "\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07"
+        "example\x04test\x00\x00\x06\x00\x01",
+        30);
     std::uint16_t own = 0;
     const int fd = bound_udp_socket(&own);
     const timeval patience{0, 50'000};
@@ -276,11 +287,13 @@ TEST(Name, IsLowerCaseWithoutItsFinalDot) {
   EXPECT_EQ(Name::parse("Example.COM.").value().text(), "example.com");
   EXPECT_EQ(Name::parse("_dmarc.a-b.example").value().text(), "_dmarc.a-b.example");
   EXPECT_EQ(Name::parse(std::string(63, 'a') + ".b").value().text().size(), 65U);
-  const std::string longest = std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(61, 'd');
+  const std::string longest =
+      std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(61, 'd');
   EXPECT_TRUE(Name::parse(longest + "."));
   EXPECT_EQ(Name::parse(longest + "d").error().code, Error::too_long);
   EXPECT_EQ(Name::parse(std::string(64, 'a')).error().code, Error::too_long);
-  for (const std::string_view bad : {"", ".", "..", "a..b", ".a", "a b", "a\\.b", "a\tb", "b\xC3\xBC.example", "a.b.."}) {
+  for (const std::string_view bad :
+       {"", ".", "..", "a..b", ".a", "a b", "a\\.b", "a\tb", "b\xC3\xBC.example", "a.b.."}) {
     const Result<Name> parsed = Name::parse(bad);
     EXPECT_TRUE(!parsed && parsed.error().code == Error::malformed) << bad;
   }
@@ -321,8 +334,11 @@ TEST(FileRecords, SaysTheLineThatIsWrong) {
 }
 
 TEST(FileRecords, MakesAnswersAndMarksThem) {
-  const Records records = Records::parse("AD yes\r\na.test MX !TIMEOUT\r\na.test A 192.0.2.1\r\nb.test TXT !NXDOMAIN\nb.test A !NODATA\n"
-                                         "c.test PTR x.test.\nd.test CNAME !SERVFAIL\n\n  ; only words\n").value();
+  const Records records =
+      Records::parse(
+          "AD yes\r\na.test MX !TIMEOUT\r\na.test A 192.0.2.1\r\nb.test TXT !NXDOMAIN\nb.test A !NODATA\n"
+          "c.test PTR x.test.\nd.test CNAME !SERVFAIL\n\n  ; only words\n")
+          .value();
   const auto name = [](std::string_view text) { return Name::parse(text).value(); };
   EXPECT_EQ(records.mx(name("a.test")).error().code, Error::timeout);
   EXPECT_EQ(records.a(name("a.test")).value().security, Security::secure);
@@ -381,7 +397,9 @@ TEST(UnboundResolver, ADeadServerMeansTimeoutAtTheDeadline) {
   std::uint16_t port = 0;
   const int deaf = bound_udp_socket(&port);
   test::World world;
-  const auto resolver = make_unbound_resolver({.servers = {"127.0.0.1:" + std::to_string(port)}, .trust_anchor = {}, .timeout = 150ms}).value();
+  const auto resolver =
+      make_unbound_resolver({.servers = {"127.0.0.1:" + std::to_string(port)}, .trust_anchor = {}, .timeout = 150ms})
+          .value();
   const SystemClock clock;
   const SteadyTime before = clock.steady();
   const Result<MxAnswer> mx = test::run(world, resolver->mx(Name::parse("example.test").value()), test::Threads::some);
@@ -403,7 +421,8 @@ TEST(UnboundResolver, EndsWithQuestionsUnderWay) {
   auto resolver = make_unbound_resolver({.servers = {"127.0.0.1:" + std::to_string(port)}, .trust_anchor = {}}).value();
   std::vector<std::optional<Error::Code>> codes(20);
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    spawn(&world.shard, "ask", ask_into(resolver.get(), Name::parse(fmt::format("n{}.example.test", i)).value(), &codes[i]));
+    spawn(&world.shard, "ask",
+          ask_into(resolver.get(), Name::parse(fmt::format("n{}.example.test", i)).value(), &codes[i]));
   }
   world.shard.poll();
   resolver.reset();
@@ -432,14 +451,16 @@ TEST(UnboundResolver, AnswersSeveralShardsInThreads) {
   {
     std::vector<std::jthread> threads;
     for (test::World& world : worlds) {
-      threads.emplace_back([&] { right += test::run(world, ask_in_turn(resolver.get(), 100), test::Threads::some) ? 1 : 0; });
+      threads.emplace_back(
+          [&] { right += test::run(world, ask_in_turn(resolver.get(), 100), test::Threads::some) ? 1 : 0; });
     }
   }
   EXPECT_EQ(right, 3);
 }
 
 TEST(UnboundResolver, TellsSecureFromInsecureFromBogus) {
-  if (::access(Nsd::kProgram, X_OK) != 0 || ::access(Nsd::kSigner, X_OK) != 0) GTEST_SKIP() << "nsd or ldns-signzone is not installed";
+  if (::access(Nsd::kProgram, X_OK) != 0 || ::access(Nsd::kSigner, X_OK) != 0)
+    GTEST_SKIP() << "nsd or ldns-signzone is not installed";
   const Nsd nsd(Signed::yes);
   ASSERT_TRUE(nsd.is_up());
   test::World world;

@@ -11,7 +11,8 @@ Task<Result<Answer>> SimResolver::ask(Name name, Result<Answer> (Records::*quest
   Shard* const shard = co_await this_shard();
   const SteadyTime asked = shard->clock().steady();
   const auto spread = static_cast<std::uint64_t>((weather_.latency_max - weather_.latency_min).count());
-  Duration takes = weather_.latency_min + Duration(spread == 0 ? 0 : static_cast<std::int64_t>(random_->below(spread + 1)));
+  Duration takes =
+      weather_.latency_min + Duration(spread == 0 ? 0 : static_cast<std::int64_t>(random_->below(spread + 1)));
   const bool is_lost = weather_.timeout_per_1000 > 0 && random_->below(1000) < weather_.timeout_per_1000;
   const bool fails = weather_.servfail_per_1000 > 0 && random_->below(1000) < weather_.servfail_per_1000;
   Result<Answer> answer = (records_.*question)(name);

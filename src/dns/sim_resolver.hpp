@@ -1,12 +1,12 @@
 // The door to names, simulated: records as told, latency and failures from a seed, time from the shard's clock.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
 #include "core/clock.hpp"
 #include "core/random.hpp"
 #include "dns/file_records.hpp"
+
+#include <cstdint>
+#include <string_view>
 
 namespace postrider::dns {
 

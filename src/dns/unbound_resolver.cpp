@@ -1,5 +1,10 @@
 #include "dns/unbound_resolver.hpp"
 
+#include "core/await.hpp"
+#include "core/clock.hpp"
+#include "core/numbers.hpp"
+#include "dns/rdata.hpp"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unbound.h>
@@ -11,11 +16,6 @@
 #include <map>
 #include <mutex>
 #include <thread>
-
-#include "core/await.hpp"
-#include "core/clock.hpp"
-#include "core/numbers.hpp"
-#include "dns/rdata.hpp"
 
 namespace postrider::dns {
 
@@ -38,9 +38,13 @@ struct Reply {
 /// What an answer of libunbound means.
 Result<Reply> to_reply(const ub_result& result) {
   // Records may stand in a bogus answer too: this is looked at first. 4035 §5.5: it is answered as a failure.
-  if (result.bogus != 0) return error(Error::transient, "dns", std::string("bogus: ") + (result.why_bogus != nullptr ? result.why_bogus : ""));
+  if (result.bogus != 0)
+    return error(Error::transient, "dns",
+                 std::string("bogus: ") + (result.why_bogus != nullptr ? result.why_bogus : ""));
   if (result.nxdomain != 0) return error(Error::not_found, "dns", "nxdomain");
-  if (result.rcode != 0) return error(Error::transient, "dns", result.rcode == kRcodeServfail ? "servfail" : "rcode " + std::to_string(result.rcode));
+  if (result.rcode != 0)
+    return error(Error::transient, "dns",
+                 result.rcode == kRcodeServfail ? "servfail" : "rcode " + std::to_string(result.rcode));
   if (result.havedata == 0) return error(Error::not_found, "dns", "nodata");
   Reply reply;
   reply.security = result.secure != 0 ? Security::secure : Security::insecure;
@@ -55,8 +59,8 @@ Result<Reply> to_reply(const ub_result& result) {
 
 class UnboundResolver;
 
-/// One question on its way. Belongs to the resolver's thread once it is taken from the inbox. libunbound's callback points
-/// to it.
+/// One question on its way. Belongs to the resolver's thread once it is taken from the inbox. libunbound's callback
+/// points to it.
 struct Question {
   UnboundResolver* owner = nullptr;
   std::uint64_t key = 0;
@@ -99,8 +103,8 @@ Result<Context> make_context(const UnboundOptions& options) {
   static constexpr auto kOptions = std::to_array<Option>({
       {"msg-cache-size:", "64m"},
       {"rrset-cache-size:", "128m"},
-      {"max-query-restarts:", "8"},         // kCnameChainMax
-      {"do-not-query-localhost:", "no"},    // a forwarder on this host is usual
+      {"max-query-restarts:", "8"},       // kCnameChainMax
+      {"do-not-query-localhost:", "no"},  // a forwarder on this host is usual
   });
   for (const Option& option : kOptions) {
     const int failed = ub_ctx_set_option(context.get(), option.name, option.value);
@@ -198,7 +202,7 @@ class UnboundResolver final : public Resolver {
   }
 
   template <class Answer, class Record>
-  static Result<Answer> to_answer(const Result<Reply>& reply, std::vector<Record> Answer::*records,
+  static Result<Answer> to_answer(const Result<Reply>& reply, std::vector<Record> Answer::* records,
                                   Result<Record> (*parse)(std::string_view)) {
     if (!reply) return fail(reply);
     Answer answer;

@@ -1,20 +1,20 @@
 // The door to names, with libunbound: validating, caching, one context a process.
 #pragma once
 
+#include "core/clock.hpp"
+#include "dns/resolver.hpp"
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "core/clock.hpp"
-#include "dns/resolver.hpp"
 
 namespace postrider::dns {
 
 inline constexpr std::size_t kQuestionsMax = 10'000;  // under way at once; over it the answer is transient
 
 struct UnboundOptions {
-  std::vector<std::string> servers;  ///< `host:port`, addresses only; empty: those of /etc/resolv.conf
-  std::string trust_anchor;          ///< a file of DS or DNSKEY records; empty: nothing is secure
+  std::vector<std::string> servers;     ///< `host:port`, addresses only; empty: those of /etc/resolv.conf
+  std::string trust_anchor;             ///< a file of DS or DNSKEY records; empty: nothing is secure
   Duration timeout = kQuestionTimeout;  ///< a question's; shorter in tests
 };
 

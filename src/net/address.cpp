@@ -1,11 +1,11 @@
+#include "core/numbers.hpp"
+#include "core/text.hpp"
+#include "net/net.hpp"
+
 #include <arpa/inet.h>
 #include <sys/un.h>
 
 #include <algorithm>
-
-#include "core/numbers.hpp"
-#include "core/text.hpp"
-#include "net/net.hpp"
 
 namespace postrider::net {
 
@@ -69,7 +69,8 @@ Result<Network4Or6> Network4Or6::parse(std::string_view text) {
   network.base_ = *base;
   network.length_ = 128;
   if (slash != std::string_view::npos) {
-    const Result<unsigned> length = parse_number<unsigned>(text.substr(slash + 1), {.min = 0, .max = base->is_v4() ? 32U : 128U});
+    const Result<unsigned> length =
+        parse_number<unsigned>(text.substr(slash + 1), {.min = 0, .max = base->is_v4() ? 32U : 128U});
     if (!length) return error(Error::malformed, "net.network", "the length behind '/' is not 0-32 or 0-128");
     network.length_ = base->is_v4() ? *length + 96 : *length;
   }

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "net/net.hpp"
+
+#include <gtest/gtest.h>
 
 namespace postrider::net {
 namespace {
@@ -24,8 +24,9 @@ TEST(Address, ParsesAndPrints) {
     EXPECT_EQ(address->to_literal(), row.literal);
     EXPECT_EQ(Address::parse(address->to_text()).value(), *address);
   }
-  for (const std::string_view bad : {"", " ", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1 ", "0x7f.0.0.1", "2130706433", "127.1",
-                                     "[::1]", "fe80::1%eth0", ":::", "1::2::3", "12345::", "example.com", "192.0.2.1.", "::1/128"}) {
+  for (const std::string_view bad :
+       {"", " ", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1 ", "0x7f.0.0.1", "2130706433", "127.1", "[::1]",
+        "fe80::1%eth0", ":::", "1::2::3", "12345::", "example.com", "192.0.2.1.", "::1/128"}) {
     const Result<Address> address = Address::parse(bad);
     EXPECT_TRUE(!address && address.error().code == Error::malformed) << bad;
   }
@@ -52,8 +53,8 @@ TEST(Network4Or6, ContainsItsAddresses) {
     EXPECT_FALSE(network->contains(Address::parse(row.outside).value())) << row.network;
     EXPECT_EQ(Network4Or6::parse(network->to_text()).value(), *network);
   }
-  for (const std::string_view bad : {"", "/8", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8 ", "::/129", "::1/64",
-                                     "10.0.0.0/08x", "10/8", "example.com/8"}) {
+  for (const std::string_view bad : {"", "/8", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8 ",
+                                     "::/129", "::1/64", "10.0.0.0/08x", "10/8", "example.com/8"}) {
     const Result<Network4Or6> network = Network4Or6::parse(bad);
     EXPECT_TRUE(!network && network.error().code == Error::malformed) << bad;
   }
@@ -64,13 +65,14 @@ TEST(Network4Or6, ContainsItsAddresses) {
 }
 
 TEST(Endpoint, ParsesAndPrints) {
-  for (const std::string_view good : {"127.0.0.1:25", "[::1]:25", "0.0.0.0:0", "[2001:db8::1]:65535", "unix:/run/postrider/control"}) {
+  for (const std::string_view good :
+       {"127.0.0.1:25", "[::1]:25", "0.0.0.0:0", "[2001:db8::1]:65535", "unix:/run/postrider/control"}) {
     const Result<Endpoint> endpoint = Endpoint::parse(good);
     ASSERT_TRUE(endpoint) << good;
     EXPECT_EQ(endpoint->to_text(), good);
   }
-  for (const std::string_view bad : {"", "127.0.0.1", ":25", "::1:25", "[::1]", "[127.0.0.1]:25", "127.0.0.1:", "127.0.0.1:65536",
-                                     "127.0.0.1:+25", "localhost:25", "[::1:25", "unix:"}) {
+  for (const std::string_view bad : {"", "127.0.0.1", ":25", "::1:25", "[::1]", "[127.0.0.1]:25", "127.0.0.1:",
+                                     "127.0.0.1:65536", "127.0.0.1:+25", "localhost:25", "[::1:25", "unix:"}) {
     const Result<Endpoint> endpoint = Endpoint::parse(bad);
     EXPECT_TRUE(!endpoint && endpoint.error().code == Error::malformed) << bad;
   }

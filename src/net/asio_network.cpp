@@ -1,17 +1,17 @@
 #include "net/asio_network.hpp"
 
-#include <sys/socket.h>
+#include "core/await.hpp"
+#include "core/events.hpp"
+#include "core/shard.hpp"
+#include "net/asio_sockets.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <cerrno>
+#include <sys/socket.h>
 
-#include "core/await.hpp"
-#include "core/events.hpp"
-#include "core/shard.hpp"
-#include "net/asio_sockets.hpp"
+#include <cerrno>
 
 namespace postrider::net {
 
@@ -199,7 +199,10 @@ class AsioListener final : public Listener {
     Descriptor accepted(descriptor_.shard());
     const Result<void> opened = accepted.open(std::move(**fd));
     if (!opened) return fail(opened);
-    return std::make_unique<AsioStream>(std::move(accepted));
+    auto stream = std::make_unique<AsioStream>(std::move(accepted));
+    const bool is_gone = local_.unix_path.empty() && stream->peer().port == 0;  // it was reset before we asked who it is
+    if (is_gone) return error(Error::transient, "net.accept", "the connection is gone");
+    return stream;
   }
 
   /// Once for a row of failures.

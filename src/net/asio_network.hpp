@@ -1,10 +1,10 @@
 // The door to sockets, with real ones.
 #pragma once
 
+#include "net/net.hpp"
+
 #include <chrono>
 #include <memory>
-
-#include "net/net.hpp"
 
 namespace postrider {
 class Events;

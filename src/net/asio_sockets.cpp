@@ -31,7 +31,8 @@ KernelAddress to_kernel(const Endpoint& endpoint) {
   if (!endpoint.unix_path.empty()) {
     sockaddr_un named{};
     named.sun_family = AF_UNIX;
-    std::memcpy(named.sun_path, endpoint.unix_path.data(), std::min(endpoint.unix_path.size(), sizeof named.sun_path - 1));
+    std::memcpy(named.sun_path, endpoint.unix_path.data(),
+                std::min(endpoint.unix_path.size(), sizeof named.sun_path - 1));
     std::memcpy(&out.storage, &named, sizeof named);
     out.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + endpoint.unix_path.size() + 1);
   } else if (endpoint.address.is_v4()) {
@@ -74,7 +75,8 @@ Endpoint from_kernel(const KernelAddress& from) {
   Endpoint endpoint;
   if (const std::optional<Address> address = address_of(from.get())) {
     endpoint.address = *address;
-    const std::size_t at = from.storage.ss_family == AF_INET ? offsetof(sockaddr_in, sin_port) : offsetof(sockaddr_in6, sin6_port);
+    const std::size_t at =
+        from.storage.ss_family == AF_INET ? offsetof(sockaddr_in, sin_port) : offsetof(sockaddr_in6, sin6_port);
     std::uint16_t port = 0;
     std::memcpy(&port, reinterpret_cast<const char*>(&from.storage) + at, sizeof port);
     endpoint.port = ntohs(port);
@@ -231,14 +233,16 @@ Result<UniqueFd> begin_connect(const Endpoint& to, const std::optional<Address>&
     const KernelAddress address = to_kernel(from);
     set_option(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);  // the port is chosen by connect, for this peer only
     if (::bind(fd->get(), address.get(), address.size) != 0) {
-      return error(Error::denied, "net.dial", "cannot connect from " + source->to_text() + ": " + std::generic_category().message(errno));
+      return error(Error::denied, "net.dial",
+                   "cannot connect from " + source->to_text() + ": " + std::generic_category().message(errno));
     }
   }
   const KernelAddress address = to_kernel(to);
   if (::connect(fd->get(), address.get(), address.size) == 0 || errno == EINPROGRESS) return fd;
   if (errno == EADDRNOTAVAIL) return error(Error::exhausted, "net.dial", "no free port to connect from");
   std::unexpected<Error> failed = errno_error(errno, "connect " + to.to_text());
-  if (failed.error().code == Error::malformed) failed.error().code = Error::closed;  // an address nothing can be reached at
+  if (failed.error().code == Error::malformed)
+    failed.error().code = Error::closed;  // an address nothing can be reached at
   return failed;
 }
 

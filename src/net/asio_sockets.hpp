@@ -1,17 +1,17 @@
 // Plain socket calls on descriptors, all non-blocking, with errno turned into Error. Used by asio_network.cpp only.
 #pragma once
 
+#include "core/result.hpp"
+#include "net/net.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "core/result.hpp"
-#include "net/net.hpp"
-
 namespace postrider::net {
 
-inline constexpr int kListenBacklog = 1024;                  // connections the kernel holds until they are accepted
+inline constexpr int kListenBacklog = 1024;                      // connections the kernel holds until they are accepted
 inline constexpr std::size_t kCloseDrainOctetsMax = 256 * 1024;  // unread input that `finish` swallows
 
 /// A file descriptor that closes when it dies.
@@ -42,7 +42,8 @@ class UniqueFd {
 /// Errors  exhausted: no descriptors or memory; transient: that connection is gone, try the next; closed.
 [[nodiscard]] Result<std::optional<UniqueFd>> accept_one(int listener);
 
-/// A socket whose connection to `to` has begun; it has succeeded or failed when it is writable. Errors as Network::dial.
+/// A socket whose connection to `to` has begun; it has succeeded or failed when it is writable. Errors as
+/// Network::dial.
 [[nodiscard]] Result<UniqueFd> begin_connect(const Endpoint& to, const std::optional<Address>& source);
 
 /// How the connection that was begun ended. Errors as Network::dial.

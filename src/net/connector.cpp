@@ -1,9 +1,9 @@
 #include "net/connector.hpp"
 
+#include "core/await.hpp"
+
 #include <algorithm>
 #include <ranges>
-
-#include "core/await.hpp"
 
 namespace postrider::net {
 
@@ -14,21 +14,21 @@ struct Range {
   unsigned length;  // in bits, of the family's own form
 };
 
-/// Special-purpose IPv4 (6890 and its registry). The documentation networks (5737) are left out: nobody routes them, and
-/// tests use them as public addresses.
+/// Special-purpose IPv4 (6890 and its registry). The documentation networks (5737) are left out: nobody routes them,
+/// and tests use them as public addresses.
 constexpr auto kForbidden4 = std::to_array<Range>({
-    {{0}, 8},              // "this network", 1122 §3.2.1.3
-    {{10}, 8},             // private, 1918 §3
-    {{100, 64}, 10},       // shared, 6598 §7
-    {{127}, 8},            // loopback, 1122 §3.2.1.3
-    {{169, 254}, 16},      // link-local, 3927 §2.1
-    {{172, 16}, 12},       // private, 1918 §3
-    {{192, 0, 0}, 24},     // protocol assignments, 6890 §2.1
-    {{192, 88, 99}, 24},   // 6to4 relays, 7526 §4
-    {{192, 168}, 16},      // private, 1918 §3
-    {{198, 18}, 15},       // benchmarks, 2544
-    {{224}, 4},            // multicast, 5771
-    {{240}, 4},            // reserved, and the broadcast address, 1112 §4
+    {{0}, 8},             // "this network", 1122 §3.2.1.3
+    {{10}, 8},            // private, 1918 §3
+    {{100, 64}, 10},      // shared, 6598 §7
+    {{127}, 8},           // loopback, 1122 §3.2.1.3
+    {{169, 254}, 16},     // link-local, 3927 §2.1
+    {{172, 16}, 12},      // private, 1918 §3
+    {{192, 0, 0}, 24},    // protocol assignments, 6890 §2.1
+    {{192, 88, 99}, 24},  // 6to4 relays, 7526 §4
+    {{192, 168}, 16},     // private, 1918 §3
+    {{198, 18}, 15},      // benchmarks, 2544
+    {{224}, 4},           // multicast, 5771
+    {{240}, 4},           // reserved, and the broadcast address, 1112 §4
 });
 
 /// IPv6 outside global unicast is forbidden as a whole; these lie inside it.
@@ -49,9 +49,9 @@ bool in_any(std::span<const std::uint8_t> octets, std::span<const Range> ranges)
   return std::ranges::any_of(ranges, [octets](const Range& range) { return in_range(octets, range); });
 }
 
-constexpr Range kGlobalUnicast{{0x20}, 3};                    // 4291 §2.4
-constexpr Range kSixToFour{{0x20, 0x02}, 16};                 // 3056 §2
-constexpr Range kNat64{{0x00, 0x64, 0xFF, 0x9B}, 96};         // 6052 §2.1
+constexpr Range kGlobalUnicast{{0x20}, 3};             // 4291 §2.4
+constexpr Range kSixToFour{{0x20, 0x02}, 16};          // 3056 §2
+constexpr Range kNat64{{0x00, 0x64, 0xFF, 0x9B}, 96};  // 6052 §2.1
 
 }  // namespace
 

@@ -1,13 +1,13 @@
 #include "net/sim_network.hpp"
 
+#include "core/await.hpp"
+#include "core/shard.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
-
-#include "core/await.hpp"
-#include "core/shard.hpp"
 
 namespace postrider::net {
 
@@ -142,7 +142,8 @@ class SimNetwork::Inside::SimStream final : public Stream {
     if (!mine().open) return error(Error::closed, "net.read");
     Pipe& in = mine().in;
     if (!readable() || into.empty()) return 0;
-    if (in.segments.empty()) return error(Error::closed, "net.read", connection_->broken ? "broken" : "the peer ended the connection");
+    if (in.segments.empty())
+      return error(Error::closed, "net.read", connection_->broken ? "broken" : "the peer ended the connection");
     std::size_t done = 0;
     while (done < into.size() && has_arrived()) {
       Segment& first = in.segments.front();
@@ -216,7 +217,8 @@ class SimNetwork::Inside::SimStream final : public Stream {
     std::size_t done = 0;
     while (done < octets.size() && out.octets < kSimPipeOctets) {
       std::size_t taken = std::min(octets.size() - done, kSimPipeOctets - out.octets);
-      if (inside_->weather.cuts_segments) taken = std::min(taken, 1 + static_cast<std::size_t>(inside_->random->below(kSegmentOctetsMax)));
+      if (inside_->weather.cuts_segments)
+        taken = std::min(taken, 1 + static_cast<std::size_t>(inside_->random->below(kSegmentOctetsMax)));
       if (connection_->octets_left && *connection_->octets_left < taken) {
         send(octets.substr(done, static_cast<std::size_t>(*connection_->octets_left)));
         connection_->break_now();
@@ -320,14 +322,16 @@ class SimNetwork::Inside::View final : public Network {
     const SteadyTime answered = shard->clock().steady() + inside_->latency() + inside_->latency();
     const bool refused = inside_->happens(inside_->weather.refused_per_1000);
     const bool silent = inside_->happens(inside_->weather.silent_per_1000);
-    const bool never_answers = silent || (host != nullptr && (host->answer == SimAnswer::silent || inside_->parted(host_, host)));
+    const bool never_answers =
+        silent || (host != nullptr && (host->answer == SimAnswer::silent || inside_->parted(host_, host)));
     Signal nobody;
     const SteadyTime wake = never_answers ? until : std::min(until, answered);
     [[maybe_unused]] const Result<void> waited = co_await nobody.wait(wake);
     if (never_answers || answered > until) co_return error(Error::timeout, "net.dial", to.to_text());
     if (host == nullptr) co_return error(Error::closed, "net.dial", "no such host: " + to.to_text());
     Port* const port = host->find_port(to);
-    const bool refuses = refused || !host->is_up || !host_->is_up || host->answer == SimAnswer::refuses || port == nullptr;
+    const bool refuses =
+        refused || !host->is_up || !host_->is_up || host->answer == SimAnswer::refuses || port == nullptr;
     if (refuses) co_return error(Error::closed, "net.dial", "refused: " + to.to_text());
     std::shared_ptr<Connection> connection = connect(host, std::move(to), source);
     SimListener* const listener = port->listeners[port->next++ % port->listeners.size()];
@@ -342,7 +346,9 @@ class SimNetwork::Inside::View final : public Network {
     static constexpr std::array<std::uint8_t, 16> kLoopback6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     return address.octets() == kLoopback6 || (address.is_v4() && address.octets()[12] == 127);
   }
-  bool is_mine(const Address& address) const { return is_loopback(address) || std::ranges::count(host_->addresses, address) > 0; }
+  bool is_mine(const Address& address) const {
+    return is_loopback(address) || std::ranges::count(host_->addresses, address) > 0;
+  }
   bool is_here(const Endpoint& to) const { return !to.unix_path.empty() || is_mine(to.address); }
 
   std::shared_ptr<Connection> connect(Host* host, Endpoint to, const std::optional<Address>& source) {
@@ -424,7 +430,9 @@ void SimNetwork::add_address(const Address& address, const Address& another) {
 
 void SimNetwork::set_weather(const SimWeather& weather) { inside_->weather = weather; }
 void SimNetwork::set_answer(const Address& address, SimAnswer answer) { inside_->host_at(address).answer = answer; }
-void SimNetwork::break_next(const Address& address, std::uint64_t octets) { inside_->host_at(address).break_next = octets; }
+void SimNetwork::break_next(const Address& address, std::uint64_t octets) {
+  inside_->host_at(address).break_next = octets;
+}
 
 void SimNetwork::set_down(const Address& address) {
   Inside::Host& host = inside_->host_at(address);
@@ -449,7 +457,8 @@ void SimNetwork::heal(const Address& a, const Address& b) {
 }
 
 std::size_t SimNetwork::connections() const {
-  return static_cast<std::size_t>(std::ranges::count_if(inside_->connections, [](const auto& each) { return !each.expired(); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(inside_->connections, [](const auto& each) { return !each.expired(); }));
 }
 
 }  // namespace postrider::net

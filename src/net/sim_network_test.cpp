@@ -1,9 +1,9 @@
 // What only the simulated world does: faults on demand and by the seed.
 #include "net/sim_network.hpp"
 
-#include <gtest/gtest.h>
-
 #include "core/test_run.hpp"
+
+#include <gtest/gtest.h>
 
 namespace postrider::net {
 namespace {
@@ -174,7 +174,8 @@ Task<void> swallow(std::unique_ptr<Stream> stream, Shard* shard, std::string* lo
   std::size_t total = 0;
   for (;;) {
     const Result<Ready> ready = co_await stream->wait_readable(shard->clock().steady() + 5s, nullptr);
-    const Result<std::size_t> got = ready ? stream->read_some(buffer) : Result<std::size_t>(error(Error::timeout, "test"));
+    const Result<std::size_t> got =
+        ready ? stream->read_some(buffer) : Result<std::size_t>(error(Error::timeout, "test"));
     if (!got) break;
     total += *got;
     *log += fmt::format("{}.", *got);
@@ -182,9 +183,9 @@ Task<void> swallow(std::unique_ptr<Stream> stream, Shard* shard, std::string* lo
   *log += fmt::format(" read {}\n", total);
 }
 
-Task<void> serve(Listener* listener, Shard* shard, std::string* log) {
+Task<void> serve(Listener* listener, Signal* stop, Shard* shard, std::string* log) {
   for (;;) {
-    Result<std::unique_ptr<Stream>> stream = co_await listener->accept(nullptr);
+    Result<std::unique_ptr<Stream>> stream = co_await listener->accept(stop);
     if (!stream) break;
     spawn(shard, "swallow", swallow(std::move(*stream), shard, log));
   }
@@ -192,16 +193,24 @@ Task<void> serve(Listener* listener, Shard* shard, std::string* log) {
 
 std::string play(std::uint64_t seed) {
   SeededRandom random(seed);
-  SimNetwork network(&random);  // outlives the world, whose coroutines hold streams
+  SimNetwork network(&random);
   std::unique_ptr<Listener> listener;
+  Signal stop;
   std::string log;
   test::World world;
-  network.set_weather({.latency_min = 1ms, .latency_max = 80ms, .cuts_segments = true, .refused_per_1000 = 150, .silent_per_1000 = 50, .broken_per_1000 = 400});
+  network.set_weather({.latency_min = 1ms,
+                       .latency_max = 80ms,
+                       .cuts_segments = true,
+                       .refused_per_1000 = 150,
+                       .silent_per_1000 = 50,
+                       .broken_per_1000 = 400});
   Shard* const shard = &world.shard;
   auto all = network.host(kServer)->listen({.address = kServer, .port = 25, .unix_path = {}}, std::span(&shard, 1));
   listener = std::move(all.value().front());
-  spawn(shard, "serve", serve(listener.get(), shard, &log));
+  spawn(shard, "serve", serve(listener.get(), &stop, shard, &log));
   spawn(shard, "talk", talk(&network, shard, &log));
+  world.run_until_still();
+  stop.set();  // a wait that nothing ends would be lost with its shard
   world.run_until_still();
   return log;
 }
@@ -210,7 +219,8 @@ TEST(SimNetwork, TheSameSeedPlaysTheSameStory) {
   const std::string log = play(5);
   EXPECT_EQ(log, play(5));
   EXPECT_NE(log, play(6));
-  for (const std::string_view word : {"closed ", "timeout ", "read 16000", "\n "}) EXPECT_NE(log.find(word), std::string::npos) << word;
+  for (const std::string_view word : {"closed ", "timeout ", "read 16000", "\n "})
+    EXPECT_NE(log.find(word), std::string::npos) << word;
 }
 
 }  // namespace
