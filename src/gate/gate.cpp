@@ -1,14 +1,16 @@
 #include "gate/gate.hpp"
 
-#include <utility>
-
 #include "core/await.hpp"
+
+#include <utility>
 
 namespace postrider::gate {
 
 namespace {
 
-Verdict accepted(std::string_view enhanced) { return {.code = 250, .enhanced = std::string(enhanced), .text = "Ok", .rule = "accept"}; }
+Verdict accepted(std::string_view enhanced) {
+  return {.code = 250, .enhanced = std::string(enhanced), .text = "Ok", .rule = "accept"};
+}
 
 Verdict refused(int code, std::string_view enhanced, std::string_view text, std::string_view rule) {
   return {.code = code, .enhanced = std::string(enhanced), .text = std::string(text), .rule = std::string(rule)};
@@ -19,7 +21,8 @@ Verdict refused(int code, std::string_view enhanced, std::string_view text, std:
 Gate::Gate(directory::Directory* directory, store::Store* store, Settings settings)
     : directory_(directory), store_(store), settings_(settings) {}
 
-Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t size_octets, const SessionIdentity& /*identity*/) const {
+Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t size_octets,
+                           const SessionIdentity& /*identity*/) const {
   if (size_octets > settings_.max_message_size) {  // 1870 §6.1 (1)
     return refused(552, "5.3.4", "The message is larger than this host takes", "sender.size");
   }
@@ -31,8 +34,9 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   mail::Address asked = address;
   Result<directory::Resolution> found = co_await directory_->resolve(std::move(asked));
   if (!found) {
-    co_return RecipientVerdict{.verdict = refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"),
-                               .targets = {}};
+    co_return RecipientVerdict{
+        .verdict = refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"),
+        .targets = {}};
   }
   const bool is_local = !std::holds_alternative<directory::NotOurs>(*found);
   switch (decide_relay(is_local, address.domain(), identity, role)) {
@@ -47,7 +51,8 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   }
   auto* const deliverable = std::get_if<directory::Deliverable>(&*found);
   if (deliverable == nullptr) {  // the reason stays inside: a disabled account reads like none
-    co_return RecipientVerdict{.verdict = refused(550, "5.1.1", "No such user here", "recipient.unknown"), .targets = {}};
+    co_return RecipientVerdict{.verdict = refused(550, "5.1.1", "No such user here", "recipient.unknown"),
+                               .targets = {}};
   }
   co_return RecipientVerdict{.verdict = accepted("2.1.5"), .targets = std::move(deliverable->targets)};
 }

@@ -2,7 +2,8 @@
 
 namespace postrider::gate {
 
-RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain, const SessionIdentity& identity, ListenerRole role) {
+RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain, const SessionIdentity& identity,
+                           ListenerRole role) {
   if (domain_is_local) return RelayDecision::local;
   if (domain.is_literal()) return RelayDecision::denied;  // SECURITY R4: a literal never relays, whoever asks
   switch (role) {

@@ -1,8 +1,8 @@
+#include "gate/gate.hpp"
+
 #include <map>
 #include <mutex>
 #include <utility>
-
-#include "gate/gate.hpp"
 
 namespace postrider::gate {
 
@@ -36,10 +36,12 @@ Result<SessionCounts::Place> SessionCounts::enter(const route::AddressOctets& pe
   };
   {
     const std::scoped_lock lock(state_->mutex);
-    if (state_->sessions >= state_->settings.max_connections) return error(Error::exhausted, "gate.sessions", "max_connections");
+    if (state_->sessions >= state_->settings.max_connections)
+      return error(Error::exhausted, "gate.sessions", "max_connections");
     const auto at = state_->by_peer.find(peer);
     const std::size_t of_peer = at == state_->by_peer.end() ? 0 : at->second;
-    if (of_peer >= state_->settings.max_connections_per_ip) return error(Error::denied, "gate.sessions", "max_connections_per_ip");
+    if (of_peer >= state_->settings.max_connections_per_ip)
+      return error(Error::denied, "gate.sessions", "max_connections_per_ip");
     ++state_->sessions;
     ++state_->by_peer[peer];
   }

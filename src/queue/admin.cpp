@@ -1,7 +1,4 @@
 // What the commands ask of the queue.
-#include <algorithm>
-#include <utility>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "queue/inside.hpp"
@@ -9,6 +6,9 @@
 #include "queue/queue.hpp"
 #include "queue/queue_events.hpp"
 #include "queue/records.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace postrider::queue {
 
@@ -82,7 +82,8 @@ Task<Result<void>> Queue::retry(QueueId id) {
     inside_->stage_change(transaction, id, recipient, now);
   }
   inside_->trace(transaction, id, "retried", {}, {});
-  const Result<store::Version> committed = co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
+  const Result<store::Version> committed =
+      co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
   inside_->end_hold(*listed, committed.has_value());
   if (!committed) co_return fail(committed);
   co_return Result<void>{};
@@ -101,7 +102,8 @@ Task<Result<void>> Queue::remove(QueueId id) {
   }
   entry.recipients_left = 0;  // those whose records were set aside go with it
   inside_->stage_entry(transaction, entry);
-  const Result<store::Version> committed = co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
+  const Result<store::Version> committed =
+      co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
   inside_->end_hold(*listed, committed.has_value());
   if (!committed) co_return fail(committed);
   co_return Result<void>{};

@@ -1,15 +1,15 @@
 // What the parts of Queue share: queue.cpp stages, reading.cpp finds the next job, admin.cpp serves the commands.
 #pragma once
 
+#include "queue/keys.hpp"
+#include "queue/queue.hpp"
+#include "queue/scheduler.hpp"
+
 #include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "queue/keys.hpp"
-#include "queue/queue.hpp"
-#include "queue/scheduler.hpp"
 
 namespace postrider::queue {
 
@@ -31,8 +31,8 @@ struct Queue::Inside {
   void settled(const RecipientId& who);
 
   // reading.cpp
-  /// An entry with the recipients whose records can be read; nullopt: there is none. A record that cannot be read is moved
-  /// aside. Errors  transient, corrupt (the store's own).
+  /// An entry with the recipients whose records can be read; nullopt: there is none. A record that cannot be read is
+  /// moved aside. Errors  transient, corrupt (the store's own).
   [[nodiscard]] Task<Result<std::optional<Listed>>> load(QueueId id);
   [[nodiscard]] Task<Result<void>> set_aside(QueueId id, store::KeyedEntry record);
   [[nodiscard]] Task<Result<void>> read_ahead();

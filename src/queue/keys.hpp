@@ -5,15 +5,15 @@
 // An id is 18 octets of text in the order of time, a number 4 octets, a time 8 octets of microseconds, all big-endian.
 #pragma once
 
-#include <compare>
-#include <cstdint>
-#include <string>
-#include <string_view>
-
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "queue/queue.hpp"
 #include "store/store.hpp"
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace postrider::queue {
 

@@ -1,8 +1,5 @@
 #include "queue/queue.hpp"
 
-#include <algorithm>
-#include <utility>
-
 #include "core/check.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
@@ -10,11 +7,15 @@
 #include "queue/keys.hpp"
 #include "queue/records.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace postrider::queue {
 
 namespace {
 
-constexpr Duration kGiveBackPause = std::chrono::seconds(5);
+constexpr Duration kGiveBackPause =
+    std::chrono::minutes(1);  // its outcome could not be written: a peer is not asked over and over
 
 std::string detail_of(const Outcome& outcome) {
   std::string detail = outcome.status + ' ' + outcome.reply;
@@ -37,18 +38,24 @@ std::vector<Due> dues_of(const NewEntry& entry) {
 
 }  // namespace
 
-Queue::Inside::Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings, Events* event_sink,
-                      std::size_t active_max)
-    : store(store_door), clock(clock_door), random(random_door), settings(std::move(queue_settings)), events(event_sink), scheduler(active_max) {
+Queue::Inside::Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings,
+                      Events* event_sink, std::size_t active_max)
+    : store(store_door),
+      clock(clock_door),
+      random(random_door),
+      settings(std::move(queue_settings)),
+      events(event_sink),
+      scheduler(active_max) {
   check(!settings.retry.empty(), "queue: a retry table");
 }
 
-Queue::Queue(store::Store* store, Clock* clock, Random* random, Settings settings, Events* events, std::size_t active_max)
+Queue::Queue(store::Store* store, Clock* clock, Random* random, Settings settings, Events* events,
+             std::size_t active_max)
     : inside_(std::make_unique<Inside>(store, clock, random, std::move(settings), events, active_max)) {}
 Queue::~Queue() = default;
 
-void Queue::Inside::trace(store::Transaction& transaction, const QueueId& id, std::string_view what, std::string recipient,
-                          std::string_view detail) {
+void Queue::Inside::trace(store::Transaction& transaction, const QueueId& id, std::string_view what,
+                          std::string recipient, std::string_view detail) {
   const TraceEvent event{.at = clock->wall(),
                          .what = std::string(what),
                          .recipient = std::move(recipient),
@@ -57,7 +64,8 @@ void Queue::Inside::trace(store::Transaction& transaction, const QueueId& id, st
 }
 
 Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry& entry) {
-  if (entry.recipients.empty() || entry.recipients.size() > kRecipientsMax) return error(Error::too_long, "queue.recipients");
+  if (entry.recipients.empty() || entry.recipients.size() > kRecipientsMax)
+    return error(Error::too_long, "queue.recipients");
   const Entry stored{.id = entry.id,
                      .reverse_path = entry.reverse_path,
                      .content = entry.content,
@@ -85,7 +93,8 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
   }
   const bool single = entry.recipients.size() == 1;
   const std::string sender = "from <" + entry.reverse_path.text() + "> " + entry.client;
-  inside_->trace(transaction, entry.id, "accepted", single ? entry.recipients.front().address.text() : std::string(), sender);
+  inside_->trace(transaction, entry.id, "accepted", single ? entry.recipients.front().address.text() : std::string(),
+                 sender);
   if (transaction.size_octets() > store::kTransactionOctetsMax) return error(Error::too_long, "queue.transaction");
   return {};
 }
@@ -111,7 +120,8 @@ void Queue::Inside::stage_end(store::Transaction& transaction, Entry& entry, con
   scheduler.staged(due.who, std::nullopt);
 }
 
-void Queue::Inside::stage_change(store::Transaction& transaction, const QueueId& id, const Recipient& before, const Recipient& now) {
+void Queue::Inside::stage_change(store::Transaction& transaction, const QueueId& id, const Recipient& before,
+                                 const Recipient& now) {
   const Due due = due_of(id, before);
   const store::Key key = recipient_key(due.who);
   transaction.require_version(key, before.version);
@@ -121,7 +131,8 @@ void Queue::Inside::stage_change(store::Transaction& transaction, const QueueId&
   scheduler.staged(due.who, now.due);
 }
 
-Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient, const Outcome& given) {
+Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
+                                 const Outcome& given) {
   const Outcome outcome = judged(entry, given);
   const WallTime now = inside_->clock->wall();
   const std::string address = recipient.address.text();
@@ -132,15 +143,18 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
   switch (outcome.attempt) {
     case Attempt::delivered:
     case Attempt::relayed:
-      inside_->trace(transaction, entry.id, outcome.attempt == Attempt::delivered ? "delivered" : "relayed", address, detail);
+      inside_->trace(transaction, entry.id, outcome.attempt == Attempt::delivered ? "delivered" : "relayed", address,
+                     detail);
       inside_->stage_end(transaction, entry, recipient);
       return Fate::done;
     case Attempt::deferred: {
-      const Duration lifetime = entry.reverse_path.is_null() ? inside_->settings.expire_after_bounce : inside_->settings.expire_after;
+      const Duration lifetime =
+          entry.reverse_path.is_null() ? inside_->settings.expire_after_bounce : inside_->settings.expire_after;
       const WallTime last = entry.arrival + std::chrono::floor<std::chrono::microseconds>(lifetime);
       const Duration delay = retry_delay(inside_->settings, next.attempts, *inside_->random);
       next.state = RecipientState::due;
-      next.due = std::min(now + std::chrono::ceil<std::chrono::microseconds>(delay), last);  // one more try at the very end
+      next.due =
+          std::min(now + std::chrono::ceil<std::chrono::microseconds>(delay), last);  // one more try at the very end
       inside_->trace(transaction, entry.id, "deferred", address, detail);
       inside_->stage_change(transaction, entry.id, recipient, next);
       return Fate::retried;
@@ -148,7 +162,8 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
     case Attempt::failed: break;
   }
   inside_->trace(transaction, entry.id, "failed", address, detail);
-  if (entry.reverse_path.is_null() || entry.report_to == ReportTo::nobody) {  // 5321 §4.5.5, §6.1: never answered by a DSN
+  if (entry.reverse_path.is_null() ||
+      entry.report_to == ReportTo::nobody) {  // 5321 §4.5.5, §6.1: never answered by a DSN
     inside_->stage_end(transaction, entry, recipient);
     inside_->trace(transaction, entry.id, "removed", address, "null reverse-path: nobody to report to");
     return Fate::dropped_null_sender;
@@ -176,7 +191,9 @@ void Queue::Inside::stage_entry(store::Transaction& transaction, const Entry& en
   transaction.drop_ref(entry.content.body.id);
 }
 
-void Queue::stage_entry(store::Transaction& transaction, const Entry& entry) { inside_->stage_entry(transaction, entry); }
+void Queue::stage_entry(store::Transaction& transaction, const Entry& entry) {
+  inside_->stage_entry(transaction, entry);
+}
 
 void Queue::Inside::settled(const RecipientId& who) {
   scheduler.settled(who);

@@ -1,10 +1,10 @@
 // The queue's log events.
 #pragma once
 
+#include "core/events.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "core/events.hpp"
 
 namespace postrider::queue {
 

@@ -1,14 +1,15 @@
-#include <mutex>
-
 #include "queue/keys.hpp"
 #include "queue/queue.hpp"
+
+#include <mutex>
 
 namespace postrider::queue {
 
 namespace {
 
-// Without vowels (no words come out) and in the order of ASCII, so that texts sort as the numbers do. Nine characters hold
-// 44 bits: half an id is milliseconds since 1970, the other half a counter and what this process drew at its start.
+// Without vowels (no words come out) and in the order of ASCII, so that texts sort as the numbers do. Nine characters
+// hold 44 bits: half an id is milliseconds since 1970, the other half a counter and what this process drew at its
+// start.
 constexpr std::string_view kAlphabet = "0123456789bcdfghjklmnpqrstvwxyz";
 constexpr std::size_t kHalfOctets = kIdOctets / 2;
 constexpr unsigned kProcessBits = 28;

@@ -1,10 +1,10 @@
 #include "queue/queue.hpp"
 
-#include <set>
-
 #include "core/text.hpp"
 #include "queue/keys.hpp"
 #include "queue/test_bench.hpp"
+
+#include <set>
 
 namespace postrider::queue::test {
 namespace {
@@ -36,7 +36,8 @@ TEST(QueueId, AMillionAreUniqueAndInOrderWhileTheClockStandsAndStepsBack) {
 }
 
 TEST(QueueId, OtherTextsAreNone) {
-  for (const char* bad : {"", "0", "00000000000000000a", "00000000000000000B", "0000000000000000000", "0000000000000000 0"}) {
+  for (const char* bad :
+       {"", "0", "00000000000000000a", "00000000000000000B", "0000000000000000000", "0000000000000000 0"}) {
     EXPECT_FALSE(QueueId::parse(bad)) << bad;
   }
 }
@@ -50,7 +51,8 @@ TEST(QueueId, TwoProcessesInOneMillisecondDiffer) {
 
 TEST(RetryDelay, FollowsTheTableWithinTwentyPercentAndRepeatsItsLast) {
   const Settings settings = default_settings();
-  const std::vector<Duration> want = {minutes(5), minutes(10), minutes(20), minutes(40), hours(1), hours(2), hours(2), hours(2)};
+  const std::vector<Duration> want = {minutes(5), minutes(10), minutes(20), minutes(40),
+                                      hours(1),   hours(2),    hours(2),    hours(2)};
   SeededRandom random(3);
   for (std::uint32_t attempts = 1; attempts <= want.size(); ++attempts) {
     std::set<Duration> seen;
@@ -98,7 +100,9 @@ TEST(Queue, AnAcceptOfOneRecipientIsFourKeysAndItsBody) {
 TEST(Queue, RefusesMoreRecipientsThanTheLimitAndNone) {
   Bench bench;
   store::Transaction transaction;
-  EXPECT_EQ(bench.queue->stage_accept(transaction, bench.entry(Words(kRecipientsMax + 1, "ann@here.test"))).error().code, Error::too_long);
+  EXPECT_EQ(
+      bench.queue->stage_accept(transaction, bench.entry(Words(kRecipientsMax + 1, "ann@here.test"))).error().code,
+      Error::too_long);
   EXPECT_EQ(bench.queue->stage_accept(transaction, bench.entry({})).error().code, Error::too_long);
   NewEntry fat = bench.entry({"ann@here.test"});
   fat.content.prefix.assign(store::kValueOctetsMax, 'x');
@@ -203,7 +207,8 @@ TEST(Queue, DeferredUntilItsTimeIsOverFails) {
     Outcome last;
     while (fate == Fate::retried && attempts < 200) {
       Job job = bench.next();
-      last = bench.queue->judged(job.entry, {.attempt = Attempt::deferred, .status = "4.2.1", .reply = "451 later", .remote = {}});
+      last = bench.queue->judged(job.entry,
+                                 {.attempt = Attempt::deferred, .status = "4.2.1", .reply = "451 later", .remote = {}});
       fate = bench.settled(std::move(job), Attempt::deferred);
       ++attempts;
     }

@@ -1,8 +1,4 @@
 // Finding the next job: reading the due index ahead, loading entries, ending what was held long enough.
-#include <algorithm>
-#include <iterator>
-#include <utility>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "queue/inside.hpp"
@@ -10,6 +6,10 @@
 #include "queue/queue.hpp"
 #include "queue/queue_events.hpp"
 #include "queue/records.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace postrider::queue {
 
@@ -177,7 +177,8 @@ Task<Result<void>> Queue::Inside::expire_held(Entry* entry, std::vector<Recipien
 }
 
 Task<Result<void>> Queue::Inside::drop_stale(Due due, std::optional<Recipient> found) {
-  // Either the heap had it from a snapshot older than its settle, or the key is an orphan of a record that was set aside.
+  // Either the heap had it from a snapshot older than its settle, or the key is an orphan of a record that was set
+  // aside.
   store::Transaction transaction;
   if (found) {
     transaction.require_version(recipient_key(due.who), found->version);

@@ -34,7 +34,9 @@ std::string to_record(const Entry& entry) {
   store::write_content(out, entry.content);
   out.number(entry.return_paths.size());
   for (const OctetRange& range : entry.return_paths) out.number(range.offset).number(range.size_octets);
-  out.flag(entry.has_eight_bit).number(static_cast<std::uint64_t>(entry.report_to)).signed_number(to_micros(entry.arrival));
+  out.flag(entry.has_eight_bit)
+      .number(static_cast<std::uint64_t>(entry.report_to))
+      .signed_number(to_micros(entry.arrival));
   out.text(entry.client).number(entry.recipients_left);
   return std::move(out).finish();
 }
@@ -78,7 +80,9 @@ std::string to_record(const Recipient& recipient) {
   if (recipient.original) write_address(out, *recipient.original);
   out.flag(recipient.account.has_value());
   if (recipient.account) out.number(static_cast<std::uint64_t>(*recipient.account));
-  out.number(static_cast<std::uint64_t>(recipient.state)).number(recipient.attempts).signed_number(to_micros(recipient.due));
+  out.number(static_cast<std::uint64_t>(recipient.state))
+      .number(recipient.attempts)
+      .signed_number(to_micros(recipient.due));
   out.text(recipient.last_reply);
   return std::move(out).finish();
 }

@@ -1,13 +1,13 @@
 // The queue's stored values.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/result.hpp"
 #include "queue/keys.hpp"
 #include "queue/queue.hpp"
 #include "store/store.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace postrider::queue {
 

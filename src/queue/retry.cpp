@@ -1,7 +1,7 @@
-#include <algorithm>
-
 #include "core/check.hpp"
 #include "queue/queue.hpp"
+
+#include <algorithm>
 
 namespace postrider::queue {
 
@@ -17,7 +17,8 @@ Settings default_settings() {
 Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& random) {
   check(!settings.retry.empty() && attempts > 0, "retry_delay: a table and an attempt");
   const std::size_t step = std::min<std::size_t>(attempts - 1, settings.retry.size() - 1);
-  const auto permille = static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
+  const auto permille =
+      static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
   return settings.retry[step] / 1000 * permille;
 }
 

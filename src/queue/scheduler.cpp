@@ -7,7 +7,7 @@ namespace postrider::queue {
 
 namespace {
 
-constexpr std::size_t kReadMax = 2000;        // due keys in one read
+constexpr std::size_t kReadMax = 2000;       // due keys in one read
 constexpr std::size_t kConsumedHint = 1000;  // settles between two hints to the store
 
 }  // namespace

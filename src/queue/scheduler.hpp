@@ -1,6 +1,11 @@
 // What is due next: a bounded part of the due index in memory, and the recipients that are in somebody's hands.
 #pragma once
 
+#include "core/clock.hpp"
+#include "core/signal.hpp"
+#include "queue/keys.hpp"
+#include "store/store.hpp"
+
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -8,19 +13,14 @@
 #include <set>
 #include <vector>
 
-#include "core/clock.hpp"
-#include "core/signal.hpp"
-#include "queue/keys.hpp"
-#include "store/store.hpp"
-
 namespace postrider::queue {
 
 /// Knows no store: it says where to read the due index on, and is told what was read. Thread-safe.
 ///
-/// What always holds: a due key on disk below the frontier is in the heap, or held, or was committed by someone who is about
-/// to call `add` or `settled`. Keys at or behind the frontier may be on disk only. `add` drops what is behind the frontier;
-/// while a read runs, whose snapshot may be older, it keeps everything. Where the heap is full its last key leaves, and
-/// the frontier comes back to that key.
+/// What always holds: a due key on disk below the frontier is in the heap, or held, or was committed by someone who is
+/// about to call `add` or `settled`. Keys at or behind the frontier may be on disk only. `add` drops what is behind the
+/// frontier; while a read runs, whose snapshot may be older, it keeps everything. Where the heap is full its last key
+/// leaves, and the frontier comes back to that key.
 class Scheduler {
  public:
   explicit Scheduler(std::size_t active_max) : active_max_(active_max) {}
@@ -80,7 +80,7 @@ class Scheduler {
   std::optional<store::Key> frontier_ = store::Key(kDuePrefix);  // nullopt: the whole index is known
   bool reading_ = false;
   std::optional<store::Key> pulled_while_reading_;  // the lowest key to which the frontier came back meanwhile
-  store::Key known_to_ = store::Key(kDuePrefix);  // keys below are in depth_; empty: all
+  store::Key known_to_ = store::Key(kDuePrefix);    // keys below are in depth_; empty: all
   std::uint64_t depth_ = 0;
   store::Key consumed_to_ = store::Key(kDuePrefix);
   std::size_t settled_since_hint_ = 0;

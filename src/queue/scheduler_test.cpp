@@ -1,10 +1,10 @@
 // Nothing due is forgotten and nothing is handed out twice, whatever the interleaving.
 #include "queue/scheduler.hpp"
 
-#include <set>
-
 #include "queue/test_bench.hpp"
 #include "store/test_rigs.hpp"
+
+#include <set>
 
 namespace postrider::queue::test {
 namespace {
@@ -34,7 +34,8 @@ struct Soak {
       if (!accepted) co_return;
       for (std::uint32_t number = 0; number < made.recipients.size(); ++number) soak->open.insert({made.id, number});
       soak->last_id = made.id;
-      co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(30)));  // the commit is seen before it is told
+      co_await rest(&soak->bench.world.clock,
+                    milliseconds(soak->dice.below(30)));  // the commit is seen before it is told
       soak->bench.queue->accepted(made);
     }
     ++soak->acceptors_done;
@@ -56,7 +57,8 @@ struct Soak {
         const Result<Fate> staged = soak->bench.queue->stage_settle(transaction, entry, recipient, outcome);
         EXPECT_TRUE(staged);
         soak->bench.queue->stage_entry(transaction, entry);
-        const Result<store::Version> done = co_await soak->bench.store->commit(std::move(transaction), store::Durability::durable);
+        const Result<store::Version> done =
+            co_await soak->bench.store->commit(std::move(transaction), store::Durability::durable);
         committed = done.has_value();
       }
       co_await rest(&soak->bench.world.clock, milliseconds(soak->dice.below(20)));
@@ -110,7 +112,8 @@ TEST(Scheduler, EveryRecipientIsSettledUnderAnyInterleaving) {
     spawn(&soak.bench.world.shard, "command", Soak::command_some(&soak));
     spawn(&soak.bench.world.shard, "take", Soak::take(&soak));
     const SteadyTime end = soak.bench.world.clock.steady() + hours(5 * 24);
-    while ((soak.acceptors_done < 3 || !soak.open.empty()) && soak.bench.world.clock.steady() < end) ASSERT_TRUE(soak.bench.world.step());
+    while ((soak.acceptors_done < 3 || !soak.open.empty()) && soak.bench.world.clock.steady() < end)
+      ASSERT_TRUE(soak.bench.world.step());
     EXPECT_EQ(soak.open.size(), 0U) << "seed " << seed;
     soak.stop.set();
     soak.bench.world.run_until_still();
@@ -205,14 +208,15 @@ void accept_many(store::test::Rig& rig, Queue& queue, QueueIds& ids, int count) 
     transaction.add_blob(body);
     std::vector<NewEntry> entries;
     for (int k = 0; k < 100; ++k) {
-      NewEntry entry{.id = ids.next(),
-                     .reverse_path = {},
-                     .recipients = {{.address = address("ann@here.test"), .original = std::nullopt, .account = std::nullopt}},
-                     .content = content,
-                     .return_paths = {},
-                     .report_to = ReportTo::nobody,
-                     .arrival = rig.world.clock.wall(),
-                     .client = {}};
+      NewEntry entry{
+          .id = ids.next(),
+          .reverse_path = {},
+          .recipients = {{.address = address("ann@here.test"), .original = std::nullopt, .account = std::nullopt}},
+          .content = content,
+          .return_paths = {},
+          .report_to = ReportTo::nobody,
+          .arrival = rig.world.clock.wall(),
+          .client = {}};
       entry.content.body = body->ref();
       if (k > 0) transaction.add_ref(body->ref().id);
       ASSERT_TRUE(queue.stage_accept(transaction, entry));

@@ -1,6 +1,10 @@
 // For tests: a queue on a simulated store that can crash, and short words for what one does with it.
 #pragma once
 
+#include "core/test_run.hpp"
+#include "queue/queue.hpp"
+#include "store/sim_store.hpp"
+
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -9,10 +13,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "core/test_run.hpp"
-#include "queue/queue.hpp"
-#include "store/sim_store.hpp"
 
 namespace postrider::queue::test {
 
@@ -120,7 +120,8 @@ struct Bench {
     co_return fates;
   }
   Fate settled(Job job, Attempt attempt) {
-    const Outcome outcome{.attempt = attempt, .status = "4.2.1", .reply = "451 4.2.1 later\r\n", .remote = "mx.away.test [192.0.2.9]"};
+    const Outcome outcome{
+        .attempt = attempt, .status = "4.2.1", .reply = "451 4.2.1 later\r\n", .remote = "mx.away.test [192.0.2.9]"};
     const Result<std::vector<Fate>> fates = run(settle_all(&job, outcome));
     check(fates.has_value() && !fates->empty(), "test: settled");
     return fates->front();

@@ -1,10 +1,10 @@
 #include "route/mx.hpp"
 
-#include <algorithm>
-#include <utility>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace postrider::route {
 
@@ -33,10 +33,13 @@ Task<Result<std::vector<AddressOctets>>> Search::addresses(std::string name) {
     if (i < sixes) all.push_back(six->addresses[i]);
     if (i < fours) all.push_back(four->addresses[i]);
   }
-  const auto is_dead = [](const Result<dns::AddressAnswer>& answer) { return !answer && answer.error().code != Error::not_found; };
+  const auto is_dead = [](const Result<dns::AddressAnswer>& answer) {
+    return !answer && answer.error().code != Error::not_found;
+  };
   failed_lookups_ += (is_dead(six) ? 1U : 0U) + (is_dead(four) ? 1U : 0U);
   if (!all.empty()) co_return all;
-  if (is_dead(six) || is_dead(four)) co_return error(Error::transient, "route.addresses", "the name servers do not answer");
+  if (is_dead(six) || is_dead(four))
+    co_return error(Error::transient, "route.addresses", "the name servers do not answer");
   co_return error(Error::not_found, "route.addresses", "no address");
 }
 
@@ -70,7 +73,9 @@ Task<Found> Search::resolve(std::vector<dns::MxRecord> exchangers, std::string r
       }
       own = is_own(*found);
       found->resize(std::min(found->size(), kAddressesAHostMax));
-      if (!own) reached.push_back({exchanger.preference, {.host = exchanger.exchange, .addresses = std::move(*found), .port = settings_->port}});
+      if (!own)
+        reached.push_back({exchanger.preference,
+                           {.host = exchanger.exchange, .addresses = std::move(*found), .port = settings_->port}});
     }
     if (own) {  // 5321 §5.1: ourselves, and all that are not better than we are, would be a loop
       met_self = true;
@@ -98,7 +103,8 @@ Task<Found> Search::mx(std::string domain) {
   std::vector<dns::MxRecord> exchangers;
   if (!answer) {
     const Error& failure = answer.error();
-    if (failure.code != Error::not_found) co_return no_route(false, "4.4.3", "mx", "the domain's name servers do not answer");
+    if (failure.code != Error::not_found)
+      co_return no_route(false, "4.4.3", "mx", "the domain's name servers do not answer");
     if (failure.detail == "nxdomain") co_return no_route(true, "5.1.2", "mx", "there is no such domain");
   } else {
     exchangers = std::move(answer->records);

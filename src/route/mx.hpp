@@ -1,17 +1,17 @@
 // From a domain to hosts with addresses (5321 §5.1).
 #pragma once
 
-#include <cstddef>
-#include <string>
-#include <string_view>
-#include <variant>
-#include <vector>
-
 #include "core/random.hpp"
 #include "core/result.hpp"
 #include "core/task.hpp"
 #include "dns/resolver.hpp"
 #include "route/route.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace postrider::route {
 

@@ -1,15 +1,15 @@
 #include "route/route.hpp"
 
+#include "core/test_run.hpp"
+#include "dns/sim_resolver.hpp"
+#include "route/via.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
-
-#include "core/test_run.hpp"
-#include "dns/sim_resolver.hpp"
-#include "route/via.hpp"
 
 namespace postrider::route {
 namespace {
@@ -43,7 +43,8 @@ struct Net {
 std::string shown(const RouteDecision& decision) {
   if (std::holds_alternative<Hold>(decision.next)) return "hold";
   if (std::holds_alternative<Discard>(decision.next)) return "discard";
-  if (const auto* const none = std::get_if<NoRoute>(&decision.next)) return (none->permanent ? "" : "later ") + none->status;
+  if (const auto* const none = std::get_if<NoRoute>(&decision.next))
+    return (none->permanent ? "" : "later ") + none->status;
   std::string out;
   for (const Hop& hop : std::get<Relay>(decision.next).hops) {
     if (!out.empty()) out += "; ";
@@ -51,7 +52,8 @@ std::string shown(const RouteDecision& decision) {
     for (std::size_t i = 0; i < hop.addresses.size(); ++i) {
       const AddressOctets& octets = hop.addresses[i];
       if (i > 0) out += ',';
-      out += octets[10] == 0xFF ? fmt::format("{}.{}.{}.{}", octets[12], octets[13], octets[14], octets[15]) : fmt::format("six{}", octets[15]);
+      out += octets[10] == 0xFF ? fmt::format("{}.{}.{}.{}", octets[12], octets[13], octets[14], octets[15])
+                                : fmt::format("six{}", octets[15]);
     }
   }
   return out;
@@ -72,7 +74,8 @@ TEST(Mx, FollowsTheRules) {
        "a.test:25 192.0.2.1; b.test:25 192.0.2.2",
        "mx"},
       {"AAAA and A in turn, at most four",
-       {"d.test MX 1 a.test", "a.test A 192.0.2.1", "a.test A 192.0.2.2", "a.test A 192.0.2.3", "a.test AAAA 2001:db8::1", "a.test AAAA 2001:db8::2"},
+       {"d.test MX 1 a.test", "a.test A 192.0.2.1", "a.test A 192.0.2.2", "a.test A 192.0.2.3",
+        "a.test AAAA 2001:db8::1", "a.test AAAA 2001:db8::2"},
        "a.test:25 six1,192.0.2.1,six2,192.0.2.2",
        "mx"},
       {"implicit", {"d.test A 192.0.2.7"}, "d.test:25 192.0.2.7", "implicit mx"},
@@ -81,24 +84,44 @@ TEST(Mx, FollowsTheRules) {
       {"nxdomain", {}, "5.1.2", "mx"},
       {"exists without addresses", {"d.test TXT \"x\""}, "5.4.4", "implicit mx"},
       {"null mx", {"d.test MX 0 .", "d.test A 192.0.2.7"}, "5.1.10", "null mx"},
-      {"null mx among others is no null mx", {"d.test MX 0 .", "d.test MX 5 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"null mx among others is no null mx",
+       {"d.test MX 0 .", "d.test MX 5 a.test", "a.test A 192.0.2.1"},
+       "a.test:25 192.0.2.1",
+       "mx"},
       {"servfail", {"d.test MX !SERVFAIL"}, "later 4.4.3", "mx"},
-      {"host without address is skipped", {"d.test MX 1 none.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
-      {"dead host is skipped", {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
-      {"all dead", {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 none.test"}, "later 4.4.3", "mx"},
+      {"host without address is skipped",
+       {"d.test MX 1 none.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"},
+       "a.test:25 192.0.2.1",
+       "mx"},
+      {"dead host is skipped",
+       {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 a.test",
+        "a.test A 192.0.2.1"},
+       "a.test:25 192.0.2.1",
+       "mx"},
+      {"all dead",
+       {"d.test MX 1 dead.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL", "d.test MX 2 none.test"},
+       "later 4.4.3",
+       "mx"},
       {"own name drops equals and worse",
-       {"d.test MX 1 a.test", "d.test MX 5 mx.own.test", "d.test MX 5 b.test", "d.test MX 9 c.test", "a.test A 192.0.2.1", "b.test A 192.0.2.2",
-        "c.test A 192.0.2.3"},
+       {"d.test MX 1 a.test", "d.test MX 5 mx.own.test", "d.test MX 5 b.test", "d.test MX 9 c.test",
+        "a.test A 192.0.2.1", "b.test A 192.0.2.2", "c.test A 192.0.2.3"},
        "a.test:25 192.0.2.1",
        "mx"},
       {"own address drops equals and worse",
-       {"d.test MX 1 a.test", "d.test MX 5 us.test", "d.test MX 9 c.test", "a.test A 192.0.2.1", "us.test A 192.0.2.100", "c.test A 192.0.2.3"},
+       {"d.test MX 1 a.test", "d.test MX 5 us.test", "d.test MX 9 c.test", "a.test A 192.0.2.1",
+        "us.test A 192.0.2.100", "c.test A 192.0.2.3"},
        "a.test:25 192.0.2.1",
        "mx"},
       {"own v6 address", {"d.test MX 5 us.test", "us.test A 192.0.2.5", "us.test AAAA 2001:db8::100"}, "5.4.6", "mx"},
-      {"own name first is a loop", {"d.test MX 5 MX.own.test", "d.test MX 9 c.test", "c.test A 192.0.2.3"}, "5.4.6", "mx"},
+      {"own name first is a loop",
+       {"d.test MX 5 MX.own.test", "d.test MX 9 c.test", "c.test A 192.0.2.3"},
+       "5.4.6",
+       "mx"},
       {"implicit MX that is us is a loop", {"d.test A 192.0.2.100"}, "5.4.6", "implicit mx"},
-      {"exchanger twice", {"d.test MX 1 a.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"}, "a.test:25 192.0.2.1", "mx"},
+      {"exchanger twice",
+       {"d.test MX 1 a.test", "d.test MX 2 a.test", "a.test A 192.0.2.1"},
+       "a.test:25 192.0.2.1",
+       "mx"},
       {"exchanger that is an address", {"d.test MX 1 192.0.2.1"}, "5.4.4", "mx"},
   };
   for (const Row& row : rows) {
@@ -140,7 +163,8 @@ TEST(Mx, DeadNameServersEndTheSearchEarly) {
 }
 
 TEST(StaticRoutes, FirstMatchWinsAndListsAddUp) {
-  const Words records = {"relay.test A 192.0.2.50", "other.test MX 1 a.test", "a.test A 192.0.2.1", "d.test MX 1 a.test", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL"};
+  const Words records = {"relay.test A 192.0.2.50", "other.test MX 1 a.test", "a.test A 192.0.2.1",
+                         "d.test MX 1 a.test",      "dead.test A !SERVFAIL",  "dead.test AAAA !SERVFAIL"};
   struct Via {
     const char* domain;
     Words via;
@@ -154,7 +178,10 @@ TEST(StaticRoutes, FirstMatchWinsAndListsAddUp) {
       {"d.test", {"nowhere.test:587"}, "d.test", "5.4.4"},
       {"d.test", {"dead.test:587"}, "d.test", "later 4.4.3"},
       {"d.test", {"dead.test:587", "relay.test:25"}, "d.test", "relay.test:25! 192.0.2.50"},
-      {"d.test", {"127.0.0.1:1", "mx", "relay.test:3"}, "d.test", "127.0.0.1:1! 127.0.0.1; a.test:25 192.0.2.1; relay.test:3! 192.0.2.50"},
+      {"d.test",
+       {"127.0.0.1:1", "mx", "relay.test:3"},
+       "d.test",
+       "127.0.0.1:1! 127.0.0.1; a.test:25 192.0.2.1; relay.test:3! 192.0.2.50"},
       {"d.test", {"127.0.0.1:1", "dead.test:2"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
       {"d.test", {"127.0.0.1:1", "hold"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
       {"d.test", {"mx:other.test"}, "d.test", "a.test:25 192.0.2.1"},
@@ -194,11 +221,29 @@ TEST(StaticRoutes, SayWhichRuleAndDestination) {
 
 TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
   const std::vector<StaticRoute> bad = {
-      {"", {"mx"}},          {"a b", {"mx"}},          {"*x.test", {"mx"}},         {"*.", {"mx"}},           {"d.test", {}},
-      {"d.test", {""}},      {"d.test", {"host"}},     {"d.test", {"host:0"}},      {"d.test", {"host:65536"}}, {"d.test", {"host:+25"}},
-      {"d.test", {":25"}},   {"d.test", {"[::1:25"}},  {"d.test", {"::1:25"}},      {"d.test", {"[x]:25"}},   {"d.test", {"ho st:25"}},
-      {"d.test", {"mx:"}},   {"d.test", {"mx:a b"}},   {"d.test", {"error:"}},      {"d.test", {"error:550 x"}}, {"d.test", {"error:2.0.0 x"}},
-      {"d.test", {"error:5.1.2 a\rb"}}, {"d.test", {"Hold"}}, {"d.test", {"mx", "nonsense"}},
+      {"", {"mx"}},
+      {"a b", {"mx"}},
+      {"*x.test", {"mx"}},
+      {"*.", {"mx"}},
+      {"d.test", {}},
+      {"d.test", {""}},
+      {"d.test", {"host"}},
+      {"d.test", {"host:0"}},
+      {"d.test", {"host:65536"}},
+      {"d.test", {"host:+25"}},
+      {"d.test", {":25"}},
+      {"d.test", {"[::1:25"}},
+      {"d.test", {"::1:25"}},
+      {"d.test", {"[x]:25"}},
+      {"d.test", {"ho st:25"}},
+      {"d.test", {"mx:"}},
+      {"d.test", {"mx:a b"}},
+      {"d.test", {"error:"}},
+      {"d.test", {"error:550 x"}},
+      {"d.test", {"error:2.0.0 x"}},
+      {"d.test", {"error:5.1.2 a\rb"}},
+      {"d.test", {"Hold"}},
+      {"d.test", {"mx", "nonsense"}},
   };
   for (const StaticRoute& route : bad) {
     const Result<void> checked = check_route(route);

@@ -1,14 +1,14 @@
-#include <algorithm>
-#include <iterator>
-#include <utility>
-
-#include <fmt/ranges.h>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "route/mx.hpp"
 #include "route/route.hpp"
 #include "route/via.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace postrider::route {
 
@@ -24,7 +24,8 @@ RouteDecision to_decision(Found found, std::string destination) {
   return decision;
 }
 
-/// `[192.0.2.1]` or `[ipv6:…]`: the host itself (5321 §4.1.3). Its address comes from outside, so it counts as one of DNS.
+/// `[192.0.2.1]` or `[ipv6:…]`: the host itself (5321 §4.1.3). Its address comes from outside, so it counts as one of
+/// DNS.
 Found direct(const mail::Domain& literal, const Settings& settings) {
   std::string_view text = literal.text();
   text = text.substr(1, text.size() - 2);
@@ -76,7 +77,8 @@ Task<RouteDecision> follow(Search* search, const Settings* settings, Via via, ma
   RouteDecision decision{.next = Hold{}, .rule = {}, .reason = {}};
   if (std::holds_alternative<ViaDiscard>(via)) decision.next = Discard{};
   if (auto* const refusal = std::get_if<ViaError>(&via)) {
-    decision.next = NoRoute{.permanent = refusal->status.starts_with('5'), .status = refusal->status, .text = refusal->text};
+    decision.next =
+        NoRoute{.permanent = refusal->status.starts_with('5'), .status = refusal->status, .text = refusal->text};
   }
   co_return decision;
 }
@@ -84,7 +86,8 @@ Task<RouteDecision> follow(Search* search, const Settings* settings, Via via, ma
 /// A list is tried in order: hops add up; what is no hop ends the list, but for a way that is only closed for now.
 Task<RouteDecision> follow_all(Search* search, const Settings* settings, std::size_t index, mail::Domain domain) {
   const StaticRoute& route = settings->routes[index];
-  RouteDecision decision{.next = NoRoute{.permanent = true, .status = "5.3.5", .text = "the route has no way"}, .rule = {}, .reason = {}};
+  RouteDecision decision{
+      .next = NoRoute{.permanent = true, .status = "5.3.5", .text = "the route has no way"}, .rule = {}, .reason = {}};
   for (const std::string& text : route.via) {
     const Result<Via> via = parse_via(text);
     if (!via) continue;  // check_route refused it at start

@@ -1,12 +1,12 @@
 #include "route/via.hpp"
 
-#include <arpa/inet.h>
-
-#include <algorithm>
-
 #include "core/numbers.hpp"
 #include "core/text.hpp"
 #include "dns/resolver.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
 
 namespace postrider::route {
 
@@ -16,14 +16,18 @@ namespace {
 bool is_refusal_status(std::string_view text) {
   const std::vector<std::string_view> parts = split(text, '.');
   if (parts.size() != 3 || (parts[0] != "4" && parts[0] != "5")) return false;
-  return std::ranges::all_of(parts, [](std::string_view part) { return parse_number<std::uint16_t>(part, {.min = 0, .max = 999}).has_value(); });
+  return std::ranges::all_of(parts, [](std::string_view part) {
+    return parse_number<std::uint16_t>(part, {.min = 0, .max = 999}).has_value();
+  });
 }
 
 Result<Via> parse_error(std::string_view text) {
   const auto [status, words] = split_once(text, ' ');
-  if (!is_refusal_status(status)) return error(Error::malformed, "route.via", "after error: comes a status such as 5.1.2");
+  if (!is_refusal_status(status))
+    return error(Error::malformed, "route.via", "after error: comes a status such as 5.1.2");
   const std::string_view said = trimmed(words);
-  if (said != printable_ascii(said, said.size())) return error(Error::malformed, "route.via", "error text must be printable ASCII");
+  if (said != printable_ascii(said, said.size()))
+    return error(Error::malformed, "route.via", "error text must be printable ASCII");
   return ViaError{.status = std::string(status), .text = std::string(said.empty() ? "no route" : said)};
 }
 
@@ -40,7 +44,8 @@ Result<Via> parse_host(std::string_view text) {
   const std::optional<AddressOctets> address = parse_address(host);
   const bool has_colon = host.find(':') != std::string_view::npos;
   if (bracketed && !address) return error(Error::malformed, "route.via", "no address between the brackets");
-  if (!bracketed && has_colon) return error(Error::malformed, "route.via", "an IPv6 address needs brackets: [2001:db8::1]:25");
+  if (!bracketed && has_colon)
+    return error(Error::malformed, "route.via", "an IPv6 address needs brackets: [2001:db8::1]:25");
   if (address) return ViaHost{.host = lowered_ascii(host), .address = address, .port = *port};
   const Result<dns::Name> name = dns::Name::parse(host);
   if (!name) return error(Error::malformed, "route.via", "the host is neither a name nor an address");
@@ -82,7 +87,8 @@ Result<void> check_route(const StaticRoute& route) {
   if (domain != "*") {
     if (domain.starts_with("*.")) domain.remove_prefix(2);
     const Result<mail::Domain> parsed = mail::Domain::parse(domain);
-    if (!parsed) return error(Error::malformed, "route.domain", '"' + route.domain + "\" is not a domain, \"*.domain\" or \"*\"");
+    if (!parsed)
+      return error(Error::malformed, "route.domain", '"' + route.domain + "\" is not a domain, \"*.domain\" or \"*\"");
   }
   if (route.via.empty()) return error(Error::malformed, "route.via", "\"" + route.domain + "\" has no via");
   for (const std::string& text : route.via) {

@@ -1,14 +1,14 @@
 // The parsed forms of a static route's `via`.
 #pragma once
 
+#include "core/result.hpp"
+#include "route/route.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "core/result.hpp"
-#include "route/route.hpp"
 
 namespace postrider::route {
 

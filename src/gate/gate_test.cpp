@@ -1,0 +1,100 @@
+#include "gate/gate.hpp"
+
+#include "gate/test_host.hpp"
+#include "route/via.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace postrider::gate {
+namespace {
+
+using test::address;
+using test::Host;
+
+TEST(Gate, ASizeOverTheLimitAndAFullDiskAreRefusedAtMail) {
+  Host host;
+  EXPECT_TRUE(accepts(host.gate->check_sender({}, 1000, {})));
+  const Verdict large = host.gate->check_sender({}, 1001, {});
+  EXPECT_EQ(large.code, 552);
+  EXPECT_EQ(large.enhanced, "5.3.4");
+  host.disk.set_full(true);
+  const Verdict full = host.gate->check_sender({}, 10, {});
+  EXPECT_EQ(full.code, 452);
+  EXPECT_EQ(full.enhanced, "4.3.1");
+  host.disk.set_full(false);
+  EXPECT_TRUE(accepts(host.gate->check_sender({}, 10, {})));
+}
+
+TEST(Gate, UnknownUsersAreRefusedAndAliasesGiveTheirTargets) {
+  Host host;
+  const Verdict unknown = host.check(address("nobody@here.test")).verdict;
+  EXPECT_EQ(unknown.code, 550);
+  EXPECT_EQ(unknown.enhanced, "5.1.1");
+  EXPECT_EQ(unknown.rule, "recipient.unknown");
+  const RecipientVerdict alias = host.check(address("List@here.test"));
+  EXPECT_TRUE(accepts(alias.verdict));
+  ASSERT_EQ(alias.targets.size(), 1U);
+  EXPECT_EQ(alias.targets[0].address, address("far@away.test"));
+}
+
+TEST(Gate, ADirectoryThatCannotBeReadDefers) {
+  Host host;
+  host.store.fail_call(1, Error::corrupt);
+  const Verdict verdict = host.check(address("nobody@here.test")).verdict;
+  EXPECT_EQ(verdict.code, 451);
+  EXPECT_EQ(verdict.enhanced, "4.3.0");
+}
+
+TEST(Gate, HeadersAreJudgedByTheirSizeAndHops) {
+  Host host;
+  EXPECT_EQ(host.gate->check_content(error(Error::too_long, "x")).code, 550);
+  mail::HeaderSection section;
+  for (std::size_t i = 0; i < mail::kReceivedFieldsMax; ++i)
+    section.fields.push_back({.name = "received", .value = "x", .range = {}});
+  EXPECT_TRUE(accepts(host.gate->check_content(section)));
+  section.fields.push_back({.name = "Received", .value = "x", .range = {}});
+  const Verdict loop = host.gate->check_content(section);
+  EXPECT_EQ(loop.code, 554);
+  EXPECT_EQ(loop.enhanced, "5.4.6");
+}
+
+TEST(SessionCounts, LimitInAllAndOfOneAddress) {
+  SessionCounts counts(Settings{.max_connections = 5, .max_connections_per_ip = 2});
+  const auto a = *route::parse_address("192.0.2.1");
+  std::vector<SessionCounts::Place> places;
+  for (int i = 0; i < 2; ++i) places.push_back(counts.enter(a).value());
+  EXPECT_EQ(counts.enter(a).error().code, Error::denied);
+  for (int i = 2; i < 5; ++i)
+    places.push_back(counts.enter(*route::parse_address(fmt::format("192.0.2.{}", i))).value());
+  EXPECT_EQ(counts.enter(*route::parse_address("192.0.2.99")).error().code, Error::exhausted);
+  EXPECT_TRUE(counts.crowded());
+  places.erase(places.begin());
+  EXPECT_FALSE(counts.crowded());
+  places.push_back(counts.enter(a).value());
+  EXPECT_EQ(counts.sessions(), 5U);
+  places.clear();
+  EXPECT_EQ(counts.sessions(), 0U);
+}
+
+TEST(SessionCounts, HoldUnderThreads) {
+  SessionCounts counts(Settings{.max_connections = 100, .max_connections_per_ip = 10});
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned t = 0; t < 4; ++t) {
+      threads.emplace_back([&counts, t] {
+        route::AddressOctets peer{};
+        for (unsigned i = 0; i < 5000; ++i) {
+          peer[15] = static_cast<std::uint8_t>((i + t) % 7);
+          const Result<SessionCounts::Place> place = counts.enter(peer);
+          EXPECT_TRUE(place);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(counts.sessions(), 0U);
+}
+
+}  // namespace
+}  // namespace postrider::gate

@@ -1,0 +1,46 @@
+// For tests: a gate with a directory on a simulated store: the domain here.test, the alias list@here.test to
+// far@away.test.
+#pragma once
+
+#include "core/test_run.hpp"
+#include "gate/gate.hpp"
+#include "store/sim_store.hpp"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace postrider::gate::test {
+
+inline mail::Domain domain(std::string_view text) { return mail::Domain::parse(text).value(); }
+inline mail::Address address(std::string_view text) { return mail::Address::parse(text).value(); }
+
+struct Host {
+  Host() {
+    directory::Settings settings;
+    settings.domains.push_back({.name = domain("here.test"), .catch_all = std::nullopt, .postmaster = std::nullopt});
+    settings.aliases.push_back({.address = address("list@here.test"), .targets = {address("far@away.test")}});
+    directory.emplace(&store, &workers, &random, &world.clock, std::move(settings));
+    gate.emplace(&*directory, &store, Settings{.max_message_size = 1000});
+  }
+  static Task<bool> keep(Task<RecipientVerdict> task, std::optional<RecipientVerdict>* out) {
+    RecipientVerdict verdict = co_await std::move(task);
+    out->emplace(std::move(verdict));
+    co_return true;
+  }
+  RecipientVerdict check(mail::Address recipient, SessionIdentity identity = {},
+                         ListenerRole role = ListenerRole::relay_in) {
+    std::optional<RecipientVerdict> out;
+    postrider::test::run(world, keep(gate->check_recipient(std::move(recipient), identity, role), &out));
+    return std::move(*out);
+  }
+  postrider::test::World world;
+  SeededRandom random{1};
+  InlineWorkers workers;
+  store::SimDisk disk;
+  store::SimStore store{store::SimStoreOptions{.disk = &disk, .random = &random}};
+  std::optional<directory::Directory> directory;
+  std::optional<Gate> gate;
+};
+
+}  // namespace postrider::gate::test
