@@ -24,6 +24,20 @@ std::string_view name_of(queue::Attempt attempt) {
   return "unknown";
 }
 
+/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table, when
+/// there may be room. False: there are no failures, the report is not what is in the way.
+bool put_off_failures(std::vector<Ended>* ended) {
+  bool any = false;
+  for (Ended& one : *ended) {
+    if (one.outcome.attempt != queue::Attempt::failed) continue;
+    any = true;
+    one.outcome.attempt = queue::Attempt::deferred;
+    one.outcome.status = "4.3.1";
+    one.outcome.reply = "451 4.3.1 no room for the report about: " + one.outcome.reply;
+  }
+  return any;
+}
+
 queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& remote) {
   queue::Attempt attempt = queue::Attempt::deferred;
   if (smtp::is_positive(of.reply)) attempt = queue::Attempt::relayed;
@@ -205,6 +219,7 @@ Task<void> Job::settle(std::vector<Ended> ended) {
       if (!result) break;
     }
     result = co_await commit(&ended);
+    if (!result && result.error().code == Error::exhausted && put_off_failures(&ended)) result = co_await commit(&ended);
   }
   for (const Ended& one : ended) {
     if (result) {

@@ -31,8 +31,10 @@ class KeptLog final : public LogOutput {
   void write_line(std::string_view line) override {
     text += line;
     text += '\n';
+    if (echo) fmt::print(stderr, "{}\n", line);
   }
   std::string text;
+  bool echo = false;  ///< one seed is looked at
 };
 
 class World;
