@@ -47,7 +47,7 @@ std::string store_directory_of(const Config& config) { return config.data_dir + 
 server::Settings to_server_settings(const Config& config) {
   server::Settings settings;
   settings.hostname = config.hostname;
-  const mail::Domain own_domain = config.domains.empty() ? *mail::Domain::parse(config.hostname) : config.domains.front().name;
+  const mail::Domain own_domain = *mail::Domain::parse(config.hostname);  // load_config has checked it
   for (const ListenKeys& listen : config.listen) {
     for (const net::Endpoint& at : listen.address) {
       server::Listen out{.service = listen.service,
@@ -74,7 +74,7 @@ server::Settings to_server_settings(const Config& config) {
                              .handler = {}});
   settings.gate.max_connections = static_cast<std::size_t>(config.max_connections);
   settings.gate.max_connections_per_ip = static_cast<std::size_t>(config.max_connections_per_ip);
-  settings.directory = {.domains = config.domains, .aliases = config.aliases, .catch_everything = config.catch_everything};
+  settings.directory = {.domains = config.domains, .aliases = config.aliases, .hostname = own_domain, .catch_everything = config.catch_everything};
   settings.queue = config.queue;
   settings.route.routes = config.routes;
   settings.route.port = config.outbound_port;
@@ -92,7 +92,7 @@ Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, st
       {.directory = store_directory_of(config), .workers = workers.get(), .random = &random, .events = &events, .min_free_octets = config.min_free});
   if (!store) return fail(store);
   Shard shard(&clock, &events, Shard::Mode::real);
-  directory::Directory directory(store->get(), workers.get(), &random, &clock, {.domains = config.domains, .aliases = config.aliases, .catch_everything = {}});
+  directory::Directory directory(store->get(), workers.get(), &random, &clock, {.domains = config.domains, .aliases = config.aliases, .hostname = {}, .catch_everything = {}});
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
   web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});

@@ -38,7 +38,7 @@ Task<Result<std::vector<T>>> read_all(store::Store* store, store::Key prefix, Re
 }  // namespace
 
 Directory::Directory(store::Store* store, Workers* workers, Random* /*random*/, Clock* clock, Settings settings)
-    : store_(store), workers_(workers), clock_(clock), lookup_(std::make_unique<const Lookup>(store, settings)) {}
+    : store_(store), workers_(workers), clock_(clock), lookup_(std::make_unique<const Lookup>(store, settings)), hostname_(settings.hostname), catch_everything_(settings.catch_everything) {}
 Directory::~Directory() = default;
 
 Task<Result<bool>> Directory::is_local(mail::Domain domain) {
@@ -49,9 +49,10 @@ Task<Result<bool>> Directory::is_local(mail::Domain domain) {
 
 Task<Result<Account>> Directory::authenticate(std::string login, Secret password) {
   std::optional<StoredAccount> stored;
-  Result<mail::Address> address = mail::Address::parse(login);
-  if (address) {
-    Result<std::optional<Versioned<StoredAccount>>> found = co_await lookup_->account(std::move(*address));
+  Result<std::optional<mail::Address>> address = co_await address_of_login(std::move(login));
+  if (!address) co_return fail(address);
+  if (*address) {
+    Result<std::optional<Versioned<StoredAccount>>> found = co_await lookup_->account(std::move(**address));
     if (!found) co_return fail(found);
     if (*found) stored = std::move((*found)->value);
   }
@@ -70,6 +71,19 @@ Task<Result<Account>> Directory::authenticate(std::string login, Secret password
     co_return error(Error::denied, "directory.authenticate", "unknown, disabled or wrong password");
   }
   co_return std::move(stored->account);
+}
+
+/// nullopt: nobody can have that login.
+Task<Result<std::optional<mail::Address>>> Directory::address_of_login(std::string login) {
+  using Found = std::optional<mail::Address>;
+  Result<mail::Address> whole = mail::Address::parse(login);
+  if (whole) co_return Found(std::move(*whole));
+  const Result<std::vector<DomainRecord>> domains = co_await list_domains();
+  if (!domains) co_return fail(domains);
+  if (domains->size() != 1) co_return Found();
+  Result<mail::Address> made = mail::Address::make(std::move(login), domains->front().name);
+  if (!made) co_return Found();
+  co_return Found(std::move(*made));
 }
 
 Task<Result<std::vector<DomainRecord>>> Directory::list_domains() {

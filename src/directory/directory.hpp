@@ -64,6 +64,9 @@ using Resolution = std::variant<NotOurs, Unknown, Deliverable>;
 struct Settings {
   std::vector<DomainRecord> domains;  ///< [[domain]] of the file
   std::vector<AliasRecord> aliases;   ///< [[alias]] of the file
+  /// Ours: postmaster@hostname, which is what `RCPT TO:<Postmaster>` means (5321 §4.1.1.3), is the first domain's
+  /// postmaster where the host name is no local domain itself.
+  std::optional<mail::Domain> hostname;
   /// Of the sandbox, which catches all mail: what would be NotOurs or Unknown goes to this account, its address kept.
   std::optional<mail::Address> catch_everything;
 };
@@ -84,6 +87,7 @@ class Directory {
   /// Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
+  /// A login without a domain is in the local domain, where there is only one.
   /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash.
   [[nodiscard]] Task<Result<Account>> authenticate(std::string login, Secret password);
 
@@ -105,10 +109,14 @@ class Directory {
  private:
   [[nodiscard]] Task<Result<void>> change_account(mail::Address address, std::optional<std::string> password_hash,
                                                   std::optional<bool> enabled);
+  [[nodiscard]] Task<Result<std::optional<mail::Address>>> address_of_login(std::string login);
+  [[nodiscard]] Task<Result<Resolution>> resolve_otherwise(mail::Address address, Resolution first);
   store::Store* store_;
   Workers* workers_;
   Clock* clock_;
   std::unique_ptr<const Lookup> lookup_;
+  std::optional<mail::Domain> hostname_;
+  std::optional<mail::Address> catch_everything_;
 };
 
 }  // namespace postrider::directory

@@ -73,7 +73,7 @@ class Resolver {
     if (!followed_.insert(key).second) co_return Found::taken;  // by another way: its targets are there
     if (depth >= kAliasDepthMax) co_return stop("aliases nested too deep");
     path_.push_back(key);
-    Found all = unknown("no target of the alias exists");
+    Found all = Found::unknown;
     for (mail::Address& target : targets) {
       if (++targets_seen_ > kAliasTargetsMax) co_return stop("alias has too many targets");
       mail::Address copy = target;
@@ -83,8 +83,9 @@ class Resolver {
       if (*found != Found::unknown) all = Found::taken;
     }
     path_.pop_back();
-    if (all == Found::unknown) followed_.erase(key);
-    co_return all;
+    if (all == Found::taken) co_return all;
+    followed_.erase(key);
+    co_return unknown("no target of the alias exists");
   }
 
   Task<Result<Found>> to_postmaster(DomainRecord domain, std::size_t depth) {
@@ -142,10 +143,36 @@ class Resolver {
 }  // namespace
 
 Task<Result<Resolution>> Directory::resolve(mail::Address address) {
+  mail::Address asked = address;
   Resolver resolver(lookup_.get());
-  const Result<Resolver::Found> found = co_await resolver.expand(std::move(address), 0);
+  const Result<Resolver::Found> found = co_await resolver.expand(std::move(asked), 0);
   if (!found) co_return fail(found);
-  co_return resolver.resolution(*found);
+  Resolution resolution = resolver.resolution(*found);
+  if (std::holds_alternative<Deliverable>(resolution)) co_return resolution;
+  co_return co_await resolve_otherwise(std::move(address), std::move(resolution));
+}
+
+Task<Result<Resolution>> Directory::resolve_otherwise(mail::Address address, Resolution first) {
+  const bool own_postmaster = std::holds_alternative<NotOurs>(first) && hostname_ == address.domain() && iequals_ascii(address.local_part(), "postmaster");
+  if (own_postmaster) {
+    const Result<std::vector<DomainRecord>> domains = co_await list_domains();
+    if (!domains) co_return fail(domains);
+    if (!domains->empty()) {
+      Result<mail::Address> there = mail::Address::make("postmaster", domains->front().name);
+      if (there) co_return co_await resolve(std::move(*there));
+    }
+  }
+  if (catch_everything_) {
+    mail::Address catcher = *catch_everything_;
+    const Result<std::optional<Versioned<StoredAccount>>> account = co_await lookup_->account(std::move(catcher));
+    if (!account) co_return fail(account);
+    if (*account) {
+      Deliverable caught;
+      caught.targets.push_back({std::move(address), (*account)->value.account.id});
+      co_return Resolution(std::move(caught));
+    }
+  }
+  co_return first;
 }
 
 }  // namespace postrider::directory

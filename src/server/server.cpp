@@ -116,7 +116,7 @@ struct Server::Inside {
     if (active.fetch_sub(1) == 1) idle.set();
   }
 
-  static Task<void> accept(Inside* inside, const Door* door) {
+  static Task<void> accept(Inside* inside, Door* door) {
     const Listen& listen = *door->listen;
     for (;;) {
       Result<std::unique_ptr<net::Stream>> stream = co_await door->listener->accept(&inside->draining);
@@ -134,6 +134,7 @@ struct Server::Inside {
         spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place)));
       }
     }
+    door->listener.reset();  // who connects from now on is refused by the kernel
     inside->leave();
   }
 
@@ -240,7 +241,7 @@ void Server::start(std::move_only_function<void()> draining, std::move_only_func
   Shard* const first = inside.shards.front();
   inside.enter();
   spawn(first, "delivery", Inside::deliver(&inside));
-  for (const Inside::Door& door : inside.doors_open) {
+  for (Inside::Door& door : inside.doors_open) {
     inside.enter();
     spawn(door.shard, "server.accept", Inside::accept(&inside, &door));
   }
@@ -255,7 +256,7 @@ void Server::start(std::move_only_function<void()> draining, std::move_only_func
 std::vector<Listening> Server::listening() const {
   std::vector<Listening> out;
   for (const Inside::Door& door : inside_->doors_open) {
-    if (door.shard == inside_->shards.front()) out.push_back({door.listen->service, door.listener->local()});
+    if (door.listener && door.shard == inside_->shards.front()) out.push_back({door.listen->service, door.listener->local()});
   }
   return out;
 }

@@ -90,6 +90,7 @@ class Server final : public core::ServerControl {
   /// For http listeners made after the rooms: replaces the handler of all of them. Before `start`.
   void set_http_handlers(const std::function<Handler(const Listen&)>& make);
 
+  /// Before the drain.
   [[nodiscard]] std::vector<Listening> listening() const;
   [[nodiscard]] directory::Directory* directory();
   [[nodiscard]] mailbox::Mailboxes* mailboxes();

@@ -25,11 +25,16 @@ Reply not_stored(const Error& why) {
 
 Reply to_reply(const gate::Verdict& verdict) { return {.code = verdict.code, .enhanced = verdict.enhanced, .text = verdict.text}; }
 
+/// What makes two targets the same: one mailbox has several addresses.
+std::string name_of(const directory::Target& target) {
+  return target.account ? fmt::format("mailbox {}", std::to_underlying(*target.account)) : target.address.text();
+}
+
 /// What the driver keeps of the transaction that is under way; the engine keeps the order of things.
 struct Transaction {
   mail::Path reverse_path;
   std::vector<queue::NewRecipient> recipients;
-  std::set<mail::Address> known;  // targets that are in `recipients`: each gets one copy
+  std::set<std::string> known;    // mailboxes and addresses that are in `recipients`: each gets one copy
   std::string only_recipient;     // as given in RCPT, when it was the only one
   std::size_t accepted = 0;
   std::unique_ptr<Intake> intake;
@@ -137,13 +142,13 @@ class SmtpDriver {
     gate::RecipientVerdict checked = co_await service_->gate->check_recipient(address, identity_, service_->role);
     Transaction& transaction = *transaction_;
     if (gate::accepts(checked.verdict)) {
-      const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(target.address); };
+      const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(name_of(target)); };
       const auto added = static_cast<std::size_t>(std::ranges::count_if(checked.targets, is_new));
       if (transaction.recipients.size() + added > queue::kRecipientsMax) {
         co_return Reply{.code = 452, .enhanced = "4.5.3", .text = "too many recipients"};  // 5321 §4.5.3.1.10
       }
       for (directory::Target& target : checked.targets) {
-        if (!transaction.known.insert(target.address).second) continue;
+        if (!transaction.known.insert(name_of(target)).second) continue;
         std::optional<mail::Address> original;
         if (target.address != address) original = address;
         transaction.recipients.push_back({.address = std::move(target.address), .original = std::move(original), .account = target.account});

@@ -34,6 +34,7 @@ Task<void> make_trouble(World* world, const int* senders_running) {
     Signal nothing;
     const Result<void> paused = co_await nothing.wait(world->base.clock.steady() + milliseconds(1 + random.below(15'000)));
     (void)paused;  // always timeout
+    if (*senders_running == 0) co_return;
     Host& host = *world->hosts[random.below(world->hosts.size())];
     switch (random.below(4)) {
       case 0:
