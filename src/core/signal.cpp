@@ -1,7 +1,5 @@
 #include "core/signal.hpp"
 
-#include <algorithm>
-
 #include "core/await.hpp"
 #include "core/shard.hpp"
 
@@ -10,7 +8,8 @@ namespace postrider {
 struct Signal::Watch::Node {
   Shard* shard;
   std::move_only_function<void()> wake;
-  bool alive = true;  // read and written on the shard only
+  bool alive = true;         // read and written on the shard only
+  std::size_t position = 0;  // among the owner's watches; under its mutex
   std::weak_ptr<State> owner;
 };
 
@@ -52,8 +51,9 @@ bool Signal::is_set() const {
 }
 
 Signal::Watch Signal::watch(Shard* shard, std::move_only_function<void()> wake) {
-  auto node = std::make_shared<Watch::Node>(Watch::Node{shard, std::move(wake), true, state_});
+  auto node = std::make_shared<Watch::Node>(Watch::Node{.shard = shard, .wake = std::move(wake), .alive = true, .position = 0, .owner = state_});
   const std::scoped_lock lock(state_->mutex);
+  node->position = state_->watches.size();
   state_->watches.push_back(node);
   if (state_->set) post_wake(node);
   return Watch(std::move(node));
@@ -70,12 +70,10 @@ Signal::Watch::~Watch() {
   node_->alive = false;
   if (const std::shared_ptr<State> owner = node_->owner.lock()) {
     const std::scoped_lock lock(owner->mutex);
-    auto& all = owner->watches;
-    const auto at = std::ranges::find(all, node_);
-    if (at != all.end()) {
-      std::swap(*at, all.back());
-      all.pop_back();
-    }
+    auto& all = owner->watches;  // thousands of sessions watch the drain: no search
+    all[node_->position] = std::move(all.back());
+    all[node_->position]->position = node_->position;
+    all.pop_back();
   }
 }
 
