@@ -184,9 +184,7 @@ class Pop3Driver {
 
 }  // namespace
 
-Task<void> serve_pop3(const Pop3Service* service, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place,
-                      net::ScratchPool* scratch, Signal* drain) {
-  const gate::SessionCounts::Place held = std::move(place);
+Task<void> serve_pop3(const Pop3Service* service, std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain) {
   Pop3Driver driver(service, std::move(stream), scratch, drain);
   co_await driver.run();
 }

@@ -7,7 +7,6 @@
 #include "core/metrics.hpp"
 #include "core/signal.hpp"
 #include "directory/directory.hpp"
-#include "gate/gate.hpp"
 #include "mailbox/mailbox.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
@@ -30,7 +29,7 @@ struct Pop3Service {
   Metric* sessions;
 };
 
-[[nodiscard]] Task<void> serve_pop3(const Pop3Service* service, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place,
-                                    net::ScratchPool* scratch, Signal* drain);
+[[nodiscard]] Task<void> serve_pop3(const Pop3Service* service, std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch,
+                                    Signal* drain);
 
 }  // namespace postrider::server

@@ -88,9 +88,7 @@ struct Server::Inside {
                                                                          .queue = &queue,
                                                                          .ids = &ids,
                                                                          .gate = &gate,
-                                                                         .counts = &counts,
                                                                          .engine = *listen.smtp,
-                                                                         .timeouts = settings.smtp_timeouts,
                                                                          .role = gate::ListenerRole::relay_in,
                                                                          .relay_from = listen.relay_from,
                                                                          .metrics = smtp_metrics}))
@@ -154,9 +152,20 @@ struct Server::Inside {
   }
 
   static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place) {
+    const gate::SessionCounts::Place held = std::move(place);
     switch (door->listen->service) {
-      case Service::smtp: co_await serve_smtp(door->smtp, std::move(stream), std::move(place), door->scratch, &inside->draining); break;
-      case Service::pop3: co_await serve_pop3(door->pop3, std::move(stream), std::move(place), door->scratch, &inside->draining); break;
+      case Service::smtp: {
+        SmtpDrive drive{.engine = door->smtp->engine,
+                        .timeouts = inside->settings.smtp_timeouts,
+                        .clock = inside->doors.clock,
+                        .counts = &inside->counts,
+                        .scratch = door->scratch,
+                        .drain = &inside->draining};
+        std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, stream->peer());
+        co_await serve_smtp(std::move(drive), std::move(stream), std::move(reception));
+        break;
+      }
+      case Service::pop3: co_await serve_pop3(door->pop3, std::move(stream), door->scratch, &inside->draining); break;
       case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;
     }
     inside->leave();

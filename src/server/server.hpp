@@ -25,7 +25,7 @@
 #include "queue/queue.hpp"
 #include "route/route.hpp"
 #include "server/pop3_driver.hpp"
-#include "server/smtp_driver.hpp"
+#include "server/reception.hpp"
 #include "smtp/server_session.hpp"
 #include "store/store.hpp"
 

@@ -1,48 +1,39 @@
-// Drives one SMTP server session: octets from the stream to the engine, the engine's questions to the gate, the content to
-// the intake, and the decision to one durable commit.
+// Drives one SMTP server session: octets from the stream to the engine, the engine's replies to the stream, its questions to
+// whoever answers them; with deadlines.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
+#include <optional>
 
-#include "core/events.hpp"
-#include "core/metrics.hpp"
+#include "core/clock.hpp"
 #include "core/signal.hpp"
 #include "gate/gate.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
-#include "queue/queue.hpp"
 #include "server/smtp_deadline.hpp"
 #include "smtp/server_session.hpp"
 
 namespace postrider::server {
 
-struct SmtpMetrics {
-  Metric* sessions;
-  Metric* accepted;
-  Metric* refused_recipients;
-  Metric* refused_messages;
+/// Answers the engine's questions and takes its content. One object a session.
+class SmtpAnswers {
+ public:
+  virtual ~SmtpAnswers() = default;
+  /// Does any action but Send, Pause and HangUp; gives the answer where it is a question.
+  [[nodiscard]] virtual Task<std::optional<smtp::Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };
 
-/// What all SMTP sessions of a listener share. Outlives them.
-struct SmtpService {
-  store::Store* store;
-  Clock* clock;
-  Events* events;
-  queue::Queue* queue;
-  queue::QueueIds* ids;
-  gate::Gate* gate;
-  gate::SessionCounts* counts;
+/// What a session is driven with. All outlive it.
+struct SmtpDrive {
   smtp::ServerSettings engine;
   SmtpTimeouts timeouts;
-  gate::ListenerRole role = gate::ListenerRole::relay_in;
-  std::vector<net::Network4Or6> relay_from;
-  SmtpMetrics metrics;
+  Clock* clock = nullptr;
+  const gate::SessionCounts* counts = nullptr;  ///< says whether it is crowded
+  net::ScratchPool* scratch = nullptr;
+  Signal* drain = nullptr;
 };
 
-/// Serves until the session ends. `place` is given back then.
-[[nodiscard]] Task<void> serve_smtp(const SmtpService* service, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place,
-                                    net::ScratchPool* scratch, Signal* drain);
+/// Serves until the session ends, then closes the stream.
+[[nodiscard]] Task<void> serve_smtp(SmtpDrive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<SmtpAnswers> answers);
 
 }  // namespace postrider::server

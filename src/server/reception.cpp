@@ -1,0 +1,207 @@
+#include "server/reception.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "core/await.hpp"
+#include "core/text.hpp"
+#include "mail/trace_fields.hpp"
+#include "server/events.hpp"
+#include "server/intake.hpp"
+
+namespace postrider::server {
+
+namespace {
+
+using smtp::Reply;
+
+/// The reply for a store that could not take a message.
+Reply not_stored(const Error& why) {
+  if (why.code == Error::exhausted) return {.code = 452, .enhanced = "4.3.1", .text = "insufficient system storage, try again later"};
+  if (why.code == Error::too_long) return {.code = 552, .enhanced = "5.3.4", .text = "too many recipients or too long trace fields for one message"};
+  return {.code = 451, .enhanced = "4.3.0", .text = "not stored, try again later"};
+}
+
+Reply to_reply(const gate::Verdict& verdict) { return {.code = verdict.code, .enhanced = verdict.enhanced, .text = verdict.text}; }
+
+/// What makes two targets the same: one mailbox has several addresses.
+std::string name_of(const directory::Target& target) {
+  return target.account ? fmt::format("mailbox {}", std::to_underlying(*target.account)) : target.address.text();
+}
+
+/// What the driver keeps of the transaction that is under way; the engine keeps the order of things.
+struct Transaction {
+  mail::Path reverse_path;
+  std::vector<queue::NewRecipient> recipients;
+  std::set<std::string> known;    // mailboxes and addresses that are in `recipients`: each gets one copy
+  std::string only_recipient;     // as given in RCPT, when it was the only one
+  std::size_t accepted = 0;
+  std::unique_ptr<Intake> intake;
+  std::optional<Reply> refusal;  // the content cannot be taken; said at its end
+};
+
+class Reception final : public SmtpAnswers {
+ public:
+  Reception(const SmtpService* service, const net::Endpoint& peer)
+      : service_(service), peer_ip_(peer.unix_path.empty() ? peer.address.to_text() : std::string("local")) {
+    identity_.in_relay_network =
+        peer.unix_path.empty() && std::ranges::any_of(service->relay_from, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
+  }
+
+  Task<std::optional<Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
+    std::optional<Reply> answer;
+    if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {
+      co_await append(std::move(chunk->octets));
+    } else if (auto* const recipient = std::get_if<smtp::AskRecipient>(&action)) {
+      answer = co_await check_recipient(std::move(recipient->address));
+    } else if (auto* const sender = std::get_if<smtp::AskSender>(&action)) {
+      transaction_ = std::make_unique<Transaction>();
+      transaction_->reverse_path = std::move(sender->reverse_path);
+      answer = to_reply(service_->gate->check_sender(transaction_->reverse_path, sender->parameters.size_octets, identity_));
+    } else if (std::holds_alternative<smtp::BeginContent>(action)) {
+      answer = co_await begin_content();
+    } else if (std::holds_alternative<smtp::EndContent>(action)) {
+      hello_kind_ = hello_kind;
+      answer = co_await end_content();
+    } else if (auto* const hello = std::get_if<smtp::AskHello>(&action)) {
+      hello_ = std::move(hello->name);
+      answer = Reply{.code = 250, .enhanced = {}, .text = service_->engine.hostname};
+    } else if (std::holds_alternative<smtp::AskConnect>(action)) {
+      service_->metrics.sessions->add();
+      answer = Reply{.code = 220, .enhanced = {}, .text = service_->engine.hostname + " ESMTP Postrider"};
+    } else if (std::holds_alternative<smtp::DropTransaction>(action)) {
+      transaction_.reset();
+    }
+    co_return answer;
+  }
+
+ private:
+  Task<Reply> check_recipient(mail::Address address) {
+    gate::RecipientVerdict checked = co_await service_->gate->check_recipient(address, identity_, service_->role);
+    Transaction& transaction = *transaction_;
+    if (gate::accepts(checked.verdict)) {
+      const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(name_of(target)); };
+      const auto added = static_cast<std::size_t>(std::ranges::count_if(checked.targets, is_new));
+      if (transaction.recipients.size() + added > queue::kRecipientsMax) {
+        co_return Reply{.code = 452, .enhanced = "4.5.3", .text = "too many recipients"};  // 5321 §4.5.3.1.10
+      }
+      for (directory::Target& target : checked.targets) {
+        if (!transaction.known.insert(name_of(target)).second) continue;
+        std::optional<mail::Address> original;
+        if (target.address != address) original = address;
+        transaction.recipients.push_back({.address = std::move(target.address), .original = std::move(original), .account = target.account});
+      }
+      transaction.only_recipient = ++transaction.accepted == 1 ? address.text() : std::string();
+    } else {
+      service_->metrics.refused_recipients->add();
+      service_->events->emit(RecipientRefused{.ip = peer_ip_,
+                                              .code = checked.verdict.code,
+                                              .rule = checked.verdict.rule,
+                                              .from = transaction.reverse_path.text(),
+                                              .to = address.text(),
+                                              .hello = hello_});
+    }
+    co_return to_reply(checked.verdict);
+  }
+
+  Task<Reply> begin_content() {
+    Result<std::unique_ptr<Intake>> intake = co_await Intake::begin(service_->store);
+    if (!intake) co_return not_stored(intake.error());
+    transaction_->intake = std::move(*intake);
+    co_return Reply{.code = 354, .enhanced = {}, .text = "end with <CRLF>.<CRLF>"};
+  }
+
+  Task<void> append(std::string octets) {
+    if (!transaction_ || !transaction_->intake || transaction_->refusal) co_return;
+    const Result<void> appended = co_await transaction_->intake->append(octets);
+    if (!appended) transaction_->refusal = not_stored(appended.error());
+  }
+
+  Task<Reply> end_content() {
+    Transaction& transaction = *transaction_;
+    if (!transaction.refusal) {
+      const Result<mail::HeaderSection> headers = transaction.intake->headers();
+      const gate::Verdict verdict = service_->gate->check_content(headers);
+      if (!gate::accepts(verdict)) {
+        transaction.refusal = to_reply(verdict);
+      } else {
+        const Result<Reply> accepted = co_await accept(&*headers);
+        if (accepted) {
+          transaction_.reset();
+          co_return *accepted;
+        }
+        transaction.refusal = not_stored(accepted.error());
+      }
+    }
+    const Reply refusal = *transaction.refusal;
+    service_->metrics.refused_messages->add();
+    service_->events->emit(
+        MessageRefused{.ip = peer_ip_, .code = refusal.code, .why = refusal.text, .from = transaction.reverse_path.text(), .hello = hello_});
+    transaction_.reset();
+    co_return refusal;
+  }
+
+  /// Commit 1: envelope, recipients, due times, trace and body in one durable transaction. The 250 comes after it.
+  Task<Result<Reply>> accept(const mail::HeaderSection* headers) {
+    Transaction& transaction = *transaction_;
+    const Result<std::shared_ptr<store::SealedBlob>> body = co_await transaction.intake->seal();
+    if (!body) co_return fail(body);
+    const WallTime arrival = service_->clock->wall();
+    queue::NewEntry entry{.id = service_->ids->next(),
+                          .reverse_path = transaction.reverse_path,
+                          .recipients = std::move(transaction.recipients),
+                          .content = {.prefix = {}, .dropped = {}, .body = (*body)->ref()},
+                          .return_paths = {},
+                          .has_eight_bit = transaction.intake->has_eight_bit(),
+                          .report_to = report_to(),
+                          .arrival = arrival,
+                          .client = peer_ip_ + ' ' + hello_};
+    entry.content.prefix = mail::received_field({.hello = hello_,
+                                                 .client_ip = peer_ip_,
+                                                 .by = service_->engine.hostname,
+                                                 .protocol = hello_kind_ == smtp::HelloKind::ehlo ? "ESMTP" : "SMTP",
+                                                 .queue_id = entry.id.text(),
+                                                 .for_address = transaction.only_recipient,
+                                                 .at = arrival});
+    for (const mail::HeaderField& field : headers->fields) {
+      if (iequals_ascii(field.name, "Return-Path")) entry.return_paths.push_back(field.range);
+    }
+    store::Transaction commit;
+    commit.add_blob(*body);
+    const Result<void> staged = service_->queue->stage_accept(commit, entry);
+    if (!staged) co_return fail(staged);
+    const Result<store::Version> committed = co_await service_->store->commit(std::move(commit), store::Durability::durable);
+    if (!committed) co_return fail(committed);
+    service_->queue->accepted(entry);
+    service_->metrics.accepted->add();
+    service_->events->emit(MessageAccepted{.id = entry.id.text(),
+                                           .ip = peer_ip_,
+                                           .size_octets = entry.content.body.size_octets,
+                                           .recipients = entry.recipients.size(),
+                                           .from = entry.reverse_path.text(),
+                                           .hello = hello_,
+                                           .message_id = headers->first("Message-ID")});
+    co_return Reply{.code = 250, .enhanced = "2.0.0", .text = "queued as " + entry.id.text()};
+  }
+
+  [[nodiscard]] queue::ReportTo report_to() const {
+    if (transaction_->reverse_path.is_null()) return queue::ReportTo::nobody;
+    return identity_.account || identity_.in_relay_network ? queue::ReportTo::sender : queue::ReportTo::postmaster;
+  }
+
+  const SmtpService* service_;
+  std::string peer_ip_;
+  gate::SessionIdentity identity_;
+  std::string hello_;
+  smtp::HelloKind hello_kind_ = smtp::HelloKind::helo;
+  std::unique_ptr<Transaction> transaction_;
+};
+
+}  // namespace
+
+std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const net::Endpoint& peer) {
+  return std::make_unique<Reception>(service, peer);
+}
+
+}  // namespace postrider::server
