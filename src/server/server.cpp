@@ -1,5 +1,6 @@
 #include "server/server.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 
@@ -28,9 +29,14 @@ delivery::Settings with_hostname(delivery::Settings settings, const std::string&
   return settings;
 }
 
-route::Settings with_own(route::Settings settings, const net::Network& network, const std::string& hostname) {
-  settings.hostname = hostname;
-  for (const net::Address& address : network.own_addresses()) settings.own_addresses.push_back(address.octets());
+/// An address of ours that `allow_private` names may be connected to: another server listens there.
+route::Settings with_own(const Settings& all, const net::Network& network) {
+  route::Settings settings = all.route;
+  settings.hostname = all.hostname;
+  for (const net::Address& address : network.own_addresses()) {
+    const bool allowed = std::ranges::any_of(all.allow_private, [&](const net::Network4Or6& named) { return named.contains(address); });
+    if (!allowed) settings.own_addresses.push_back(address.octets());
+  }
   return settings;
 }
 
@@ -56,7 +62,7 @@ struct Server::Inside {
         mailboxes(doors.store, doors.clock, doors.random),
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
-        router(doors.resolver, doors.random, with_own(settings.route, *doors.network, settings.hostname)),
+        router(doors.resolver, doors.random, with_own(settings, *doors.network)),
         gate(&directory, doors.store, settings.gate),
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
