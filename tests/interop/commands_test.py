@@ -305,6 +305,7 @@ class Sandbox(TestCase):
             client.send(b"USER tester\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nQUIT\r\n")
             got = client.stream.read().split(b"\r\n")
             client.close()
+            self.assertTrue(got[1:3] and got[2].startswith(b"+OK"), got)
             if any(b"Subject: caught" in line for line in got):
                 break
         else:

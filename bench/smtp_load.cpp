@@ -1,0 +1,299 @@
+// postrider_smtp_load: an SMTP client that is never the bottleneck: one thread, many connections, messages made once.
+//
+//   postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N (each)] [--size OCTETS] [--seconds N]
+//
+// Pipelines MAIL, RCPT and DATA where the server offers it (2920), keeps a connection for all its messages, and ends with
+// one JSON object on stdout: {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"reply":"…"}. The clock
+// runs from the first connect to the last final reply; the latencies are from the last octet written to the final 250.
+// Exit 0: every message was accepted; 1: not; 2: used wrongly.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr std::size_t kReadOctets = 16 * 1024;
+constexpr std::size_t kReplyOctetsMax = 64 * 1024;
+
+struct Options {
+  sockaddr_in to{};
+  std::string from;
+  std::string recipient;
+  std::size_t connections = 1;
+  std::size_t messages = 1;
+  std::size_t size_octets = 1024;
+  std::size_t seconds = 300;
+};
+
+/// What all connections share.
+struct Load {
+  Options options;
+  std::string content;   // with the dot that ends it
+  std::string envelope;  // MAIL, RCPT and DATA
+  std::vector<double> latencies_ms;
+  std::size_t failed = 0;
+  std::string failure;  // the first reply that was not wanted
+  Steady::time_point last{};
+};
+
+/// A message of that size whose lines have 72 octets.
+std::string make_content(const Options& options) {
+  std::string out = fmt::format("From: <{}>\r\nTo: <{}>\r\nDate: Wed, 25 Nov 2026 09:00:00 +0000\r\nMessage-ID: <load@client.test>\r\n"
+                                "Subject: load\r\n\r\n",
+                                options.from, options.recipient);
+  const std::string line = std::string(70, 'x') + "\r\n";
+  while (out.size() + line.size() <= options.size_octets) out += line;
+  if (out.size() + 3 <= options.size_octets) out += std::string(options.size_octets - out.size() - 2, 'y') + "\r\n";
+  return out + ".\r\n";
+}
+
+class Connection {
+ public:
+  explicit Connection(Load* load) : load_(load) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  Connection(Connection&& other) noexcept : load_(other.load_), socket_(std::exchange(other.socket_, -1)) {}
+  ~Connection() { hang_up(); }
+
+  [[nodiscard]] bool open(int epoll, std::size_t index) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return false;
+    const int on = 1;
+    (void)::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const auto* const to = reinterpret_cast<const sockaddr*>(&load_->options.to);
+    if (::connect(socket_, to, sizeof load_->options.to) != 0 && errno != EINPROGRESS) return false;
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.u64 = index}};
+    left_ = load_->options.messages;
+    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, socket_, &event) == 0;
+  }
+
+  [[nodiscard]] bool closed() const { return socket_ < 0; }
+
+  /// Reads and writes until the kernel has had enough.
+  void work() {
+    write();
+    std::array<char, kReadOctets> buffer{};
+    while (socket_ >= 0) {
+      const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+      if (got <= 0) {
+        if (step_ != Step::quit) fail("connection lost");
+        hang_up();
+        break;
+      }
+      input_.append(buffer.data(), static_cast<std::size_t>(got));
+      take_replies();
+    }
+  }
+
+ private:
+  enum class Step : std::uint8_t { greeting, hello, mail, recipient, data, content, quit };
+
+  void take_replies() {
+    std::size_t end = 0;
+    while (socket_ >= 0 && (end = input_.find("\r\n")) != std::string::npos) {
+      const std::string line = input_.substr(0, end);
+      input_.erase(0, end + 2);
+      if (line.size() >= 4 && line.substr(4) == "PIPELINING") pipelining_ = true;
+      if (line.size() < 4 || line[3] != '-') take_reply(line);
+    }
+    if (input_.size() > kReplyOctetsMax) {
+      fail("endless reply");
+      hang_up();
+    }
+  }
+
+  void take_reply(const std::string& reply) {
+    const bool wanted = reply.starts_with(step_ == Step::data ? '3' : '2');
+    if (!wanted) {
+      fail(reply);
+      return hang_up();
+    }
+    switch (step_) {
+      case Step::greeting: step_ = Step::hello; return say("EHLO client.test\r\n");
+      case Step::hello: return begin();
+      case Step::mail: step_ = Step::recipient; return pipelining_ ? void() : say_part(1);
+      case Step::recipient: step_ = Step::data; return pipelining_ ? void() : say_part(2);
+      case Step::data: step_ = Step::content; return say(load_->content);
+      case Step::content: return end();
+      case Step::quit: return hang_up();
+    }
+  }
+
+  void begin() {
+    if (left_ == 0) {
+      step_ = Step::quit;
+      return say("QUIT\r\n");
+    }
+    step_ = Step::mail;
+    if (pipelining_) say(load_->envelope);
+    else say_part(0);
+  }
+
+  /// One line of the envelope, for servers without PIPELINING.
+  void say_part(int number) {
+    std::string_view rest = load_->envelope;
+    for (int i = 0; i < number; ++i) rest.remove_prefix(rest.find("\r\n") + 2);
+    say(rest.substr(0, rest.find("\r\n") + 2));
+  }
+
+  void end() {
+    load_->last = Steady::now();
+    load_->latencies_ms.push_back(std::chrono::duration<double, std::milli>(load_->last - written_).count());
+    --left_;
+    begin();
+  }
+
+  /// `octets` outlive the writing: they are literals or belong to the Load.
+  void say(std::string_view octets) {
+    output_ = octets;
+    write();
+  }
+
+  void write() {
+    while (socket_ >= 0 && !output_.empty()) {
+      const ssize_t put = ::send(socket_, output_.data(), output_.size(), MSG_NOSIGNAL);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return;  // full, not connected yet, or lost: then reading says so
+      output_.remove_prefix(static_cast<std::size_t>(put));
+      if (output_.empty()) written_ = Steady::now();
+    }
+  }
+
+  void fail(std::string_view why) {
+    load_->failed += left_;
+    left_ = 0;
+    if (load_->failure.empty()) load_->failure = why;
+  }
+
+  void hang_up() {
+    if (socket_ >= 0) ::close(socket_);
+    socket_ = -1;
+  }
+
+  Load* load_;
+  int socket_ = -1;
+  Step step_ = Step::greeting;
+  bool pipelining_ = false;
+  std::size_t left_ = 0;
+  std::string input_;
+  std::string_view output_;  // what is left of it
+  Steady::time_point written_{};
+};
+
+bool parse_number(std::string_view text, std::size_t* into) {
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), *into);
+  return failed == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_endpoint(const std::string& text, sockaddr_in* into) {
+  const std::size_t colon = text.rfind(':');
+  std::size_t port = 0;
+  if (colon == std::string::npos || !parse_number(std::string_view(text).substr(colon + 1), &port) || port > 65'535) return false;
+  into->sin_family = AF_INET;
+  into->sin_port = htons(static_cast<std::uint16_t>(port));
+  return ::inet_pton(AF_INET, text.substr(0, colon).c_str(), &into->sin_addr) == 1;
+}
+
+bool parse(int argc, char** argv, Options* options) {
+  if (argc < 2 || argc % 2 != 0 || !parse_endpoint(argv[1], &options->to)) return false;
+  for (int i = 2; i < argc; i += 2) {
+    const std::string_view name = argv[i];
+    const std::string_view value = argv[i + 1];
+    if (name == "--from") options->from = value;
+    else if (name == "--to") options->recipient = value;
+    else if (name == "--connections" && parse_number(value, &options->connections)) continue;
+    else if (name == "--messages" && parse_number(value, &options->messages)) continue;
+    else if (name == "--size" && parse_number(value, &options->size_octets)) continue;
+    else if (name == "--seconds" && parse_number(value, &options->seconds)) continue;
+    else return false;
+  }
+  return !options->recipient.empty();
+}
+
+double percentile(std::vector<double>& values, double part) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(values.size() - 1));
+  std::ranges::nth_element(values, at);
+  return *at;
+}
+
+/// Everything at once, until all connections have ended or the time is over.
+bool run(Load& load) {
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  std::vector<Connection> connections;
+  for (std::size_t i = 0; i < load.options.connections; ++i) connections.emplace_back(&load);
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    if (!connections[i].open(epoll, i)) return false;
+  }
+  const Steady::time_point until = Steady::now() + std::chrono::seconds(load.options.seconds);
+  std::size_t open = connections.size();
+  std::array<epoll_event, 256> events{};
+  while (open > 0) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Steady::now()).count();
+    if (left <= 0) break;
+    const int ready = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), static_cast<int>(std::min<std::int64_t>(left, 1000)));
+    for (int i = 0; i < ready; ++i) {
+      Connection& connection = connections[events[static_cast<std::size_t>(i)].data.u64];
+      if (connection.closed()) continue;
+      connection.work();
+      if (connection.closed()) --open;
+    }
+  }
+  ::close(epoll);
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Load load;
+  if (!parse(argc, argv, &load.options)) {
+    fmt::print(stderr, "postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N] [--size OCTETS] [--seconds N]\n");
+    return 2;
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // enough or not: socket() says so
+  }
+  load.content = make_content(load.options);
+  load.envelope = fmt::format("MAIL FROM:<{}>\r\nRCPT TO:<{}>\r\nDATA\r\n", load.options.from, load.options.recipient);
+  const std::size_t wanted = load.options.connections * load.options.messages;
+  load.latencies_ms.reserve(wanted);
+  const Steady::time_point began = Steady::now();
+  if (!run(load)) {
+    fmt::print(stderr, "postrider_smtp_load: no socket: {}\n", std::generic_category().message(errno));
+    return 1;
+  }
+  const std::size_t accepted = load.latencies_ms.size();
+  const double seconds = accepted > 0 ? std::chrono::duration<double>(load.last - began).count() : 0;
+  std::string failure = load.failure;
+  std::erase_if(failure, [](char c) { return c == '"' || c == '\\' || c < ' '; });
+  fmt::print(R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"reply":"{}"}})"
+             "\n",
+             accepted, wanted - accepted, seconds, seconds > 0 ? static_cast<double>(accepted) / seconds : 0, percentile(load.latencies_ms, 0.5),
+             percentile(load.latencies_ms, 0.99), failure);
+  return accepted == wanted ? 0 : 1;
+}
