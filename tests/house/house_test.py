@@ -190,7 +190,8 @@ class Limits(unittest.TestCase):
             with self.subTest(limit=cells[0]):
                 constant, file = cells[3].strip("`"), ROOT / cells[4]
                 self.assertTrue(file.is_file(), f"{cells[4]} is not there")
-                self.assertRegex(sources[file], rf"\b{constant}\b")
+                there = [str(path.relative_to(ROOT)) for path, text in sources.items() if re.search(rf"\b{constant} ?[={{]", text)]
+                self.assertTrue(re.search(rf"\b{constant}\b", sources[file]), f"{constant} is not in {cells[4]} but in {there}")
                 for test in re.findall(r"`([^`]+)`", cells[5]):
                     self.assertTrue(test in tests or (ROOT / test).is_file(), f"no test {test}")
         self.assertGreater(rows, 30)
@@ -205,6 +206,16 @@ class Manual(unittest.TestCase):
                  if not source.name.endswith("_test.cpp") for name in re.findall(pattern, source.read_text())}
         self.assertTrue(names, f"{pattern} finds nothing in {sources}")
         self.assertEqual(sorted(name for name in names if name not in text), [], f"missing in {page}")
+
+    def test_the_files_that_the_readmes_name_exist(self):
+        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]:
+            text = page.read_text()
+            for name in re.findall(r"`(?!data_dir/)([a-z_0-9]+/[\w./]+\.[a-z]+)`", text):
+                with self.subTest(page=page.name, file=name):
+                    self.assertTrue((ROOT / name).exists() or (ROOT / "src" / name).exists())
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+                with self.subTest(page=page.name, link=link):
+                    self.assertTrue((page.parent / link).exists())
 
     def test_every_key_of_the_configuration_is_in_it(self):
         self.all_of("src/cli/config.cpp", r'(?:keys|top)\.\w+\("(\w+)"', "docs/manual/config.md")
