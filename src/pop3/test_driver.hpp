@@ -20,58 +20,12 @@ struct Maildrop {
   std::optional<std::size_t> chunks_before_failure{};  ///< of each Fetch
 };
 
+/// Answers the questions of a session over a maildrop in memory.
 /// Every login with the password "secret" (PLAIN: a message that ends with it) succeeds, but for these names of USER:
 /// "busy" (another session holds the mailbox) and "sick" (the store fails). The deletions of "stuck" fail.
-class Driver {
+class Answers {
  public:
-  Driver(Settings settings, Maildrop drop) : drop_(std::move(drop)), session_(std::move(settings)) {
-    Actions todo;
-    session_.start(todo);
-    perform(std::move(todo));
-  }
-
-  void feed(std::string_view octets) { step(Received{octets}); }
-  void feed_each(std::string_view octets) {
-    for (std::size_t i = 0; i < octets.size(); ++i) feed(octets.substr(i, 1));
-  }
-  void step(const Event& event) {
-    Actions todo;
-    session_.step(event, todo);
-    perform(std::move(todo));
-  }
-
-  /// What was sent, in one string; since the last call of `said`.
-  std::string said() { return std::exchange(sent_, {}); }
-  [[nodiscard]] const std::string& sent() const { return sent_; }
-  [[nodiscard]] bool closed() const { return session_.closed(); }
-  [[nodiscard]] bool hung_up() const { return hung_up_; }
-  [[nodiscard]] Wait waits_for() const { return session_.waits_for(); }
-  [[nodiscard]] const std::vector<std::size_t>& deleted() const { return deleted_; }
-  [[nodiscard]] std::size_t stopped() const { return stopped_; }
-  [[nodiscard]] std::size_t octets_unflushed_max() const { return octets_unflushed_max_; }
-  [[nodiscard]] const std::string& last_login() const { return last_login_; }
-
- private:
-  void perform(Actions todo) {
-    std::size_t unflushed = 0;
-    while (!todo.empty()) {
-      const Action action = std::move(todo.front());
-      todo.pop_front();
-      check(!hung_up_, "nothing follows HangUp");
-      if (const auto* const send = std::get_if<Send>(&action)) {
-        check(!send->octets.empty() && send->octets.size() <= kSendOctetsMax, "a Send is in bounds");
-        sent_ += send->octets;
-        unflushed += send->octets.size();
-        octets_unflushed_max_ = std::max(octets_unflushed_max_, unflushed);
-        continue;
-      }
-      const std::optional<Event> answer = answer_to(action);
-      if (!answer) continue;
-      check(todo.empty(), "a question is the last action");
-      unflushed = 0;
-      session_.step(*answer, todo);
-    }
-  }
+  explicit Answers(Maildrop drop) : drop_(std::move(drop)) {}
 
   std::optional<Event> answer_to(const Action& action) {
     return std::visit(Overloaded{[&](const Send&) -> std::optional<Event> { return std::nullopt; },
@@ -98,13 +52,15 @@ class Driver {
                                    return Deleted{last_login_ != "stuck"};
                                  },
                                  [&](const Flush&) -> std::optional<Event> { return Flushed{}; },
-                                 [&](const HangUp&) -> std::optional<Event> {
-                                   hung_up_ = true;
-                                   return std::nullopt;
-                                 }},
+                                 [&](const HangUp&) -> std::optional<Event> { return std::nullopt; }},
                       action);
   }
 
+  [[nodiscard]] const std::vector<std::size_t>& deleted() const { return deleted_; }
+  [[nodiscard]] std::size_t stopped() const { return stopped_; }
+  [[nodiscard]] const std::string& last_login() const { return last_login_; }
+
+ private:
   [[nodiscard]] Event log_in(bool right) const {
     if (last_login_ == "busy") return LoginRefused{"IN-USE", "another session holds the mailbox"};
     if (last_login_ == "sick") return LoginRefused{"SYS/TEMP", "try again later"};
@@ -124,15 +80,71 @@ class Driver {
   }
 
   Maildrop drop_;
-  Session session_;
-  std::string sent_;
   std::string last_login_;
-  bool hung_up_ = false;
   std::vector<std::size_t> deleted_;
   std::size_t fetching_ = 0;
   std::size_t offset_ = 0;
   std::size_t chunks_ = 0;
   std::size_t stopped_ = 0;
+};
+
+/// Plays the driver.
+class Driver {
+ public:
+  Driver(Settings settings, Maildrop drop) : answers_(std::move(drop)), session_(std::move(settings)) {
+    Actions todo;
+    session_.start(todo);
+    perform(std::move(todo));
+  }
+
+  void feed(std::string_view octets) { step(Received{octets}); }
+  void feed_each(std::string_view octets) {
+    for (std::size_t i = 0; i < octets.size(); ++i) feed(octets.substr(i, 1));
+  }
+  void step(const Event& event) {
+    Actions todo;
+    session_.step(event, todo);
+    perform(std::move(todo));
+  }
+
+  /// What was sent, in one string; since the last call of `said`.
+  std::string said() { return std::exchange(sent_, {}); }
+  [[nodiscard]] const std::string& sent() const { return sent_; }
+  [[nodiscard]] bool closed() const { return session_.closed(); }
+  [[nodiscard]] bool hung_up() const { return hung_up_; }
+  [[nodiscard]] Wait waits_for() const { return session_.waits_for(); }
+  [[nodiscard]] const std::vector<std::size_t>& deleted() const { return answers_.deleted(); }
+  [[nodiscard]] std::size_t stopped() const { return answers_.stopped(); }
+  [[nodiscard]] std::size_t octets_unflushed_max() const { return octets_unflushed_max_; }
+  [[nodiscard]] const std::string& last_login() const { return answers_.last_login(); }
+
+ private:
+  void perform(Actions todo) {
+    std::size_t unflushed = 0;
+    while (!todo.empty()) {
+      const Action action = std::move(todo.front());
+      todo.pop_front();
+      check(!hung_up_, "nothing follows HangUp");
+      if (const auto* const send = std::get_if<Send>(&action)) {
+        check(!send->octets.empty() && send->octets.size() <= kSendOctetsMax, "a Send is in bounds");
+        sent_ += send->octets;
+        unflushed += send->octets.size();
+        octets_unflushed_max_ = std::max(octets_unflushed_max_, unflushed);
+        continue;
+      }
+      if (std::holds_alternative<HangUp>(action)) hung_up_ = true;
+      const std::optional<Event> answer = answers_.answer_to(action);
+      if (!answer) continue;
+      check(todo.empty(), "a question is the last action");
+      unflushed = 0;
+      session_.step(*answer, todo);
+    }
+  }
+
+  Answers answers_;
+  Session session_;
+  std::string sent_;
+  bool hung_up_ = false;
   std::size_t octets_unflushed_max_ = 0;
 };
 

@@ -1,35 +1,42 @@
-// Drives one POP3 session: octets to the engine, logins to the directory, messages from the mailbox.
+// Drives one POP3 session: octets to the engine, its replies to the stream, its questions to whoever answers them.
 #pragma once
 
 #include <memory>
+#include <optional>
 
-#include "core/events.hpp"
-#include "core/metrics.hpp"
+#include "core/clock.hpp"
 #include "core/signal.hpp"
-#include "directory/directory.hpp"
-#include "mailbox/mailbox.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
 #include "pop3/session.hpp"
 
 namespace postrider::server {
 
-inline constexpr std::size_t kMaildropMessagesMax = 10'000;  // a session's view; the oldest come first, the rest next time
-
-struct Pop3Service {
-  store::Store* store;
-  Clock* clock;
-  Events* events;
-  directory::Directory* directory;
-  mailbox::Mailboxes* mailboxes;
-  pop3::Settings engine;
-  Duration wait_before_login = std::chrono::seconds(60);  // LIMITS.md "pre-login wait"
-  Duration wait_command = std::chrono::minutes(10);       // 1939 §3
+struct Pop3Timeouts {
+  Duration before_login = std::chrono::seconds(60);  ///< LIMITS.md "pre-login wait"
+  Duration command = std::chrono::minutes(10);       ///< 1939 §3
   Duration write = std::chrono::seconds(300);
-  Metric* sessions;
 };
 
-[[nodiscard]] Task<void> serve_pop3(const Pop3Service* service, std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch,
-                                    Signal* drain);
+/// Answers the engine's questions. One object a session.
+class Pop3Answers {
+ public:
+  virtual ~Pop3Answers() = default;
+  /// Does any action but Send, Flush and HangUp; gives the answer where it is a question. What the answer points to lives
+  /// until the next call.
+  [[nodiscard]] virtual Task<std::optional<pop3::Event>> take(pop3::Action action) = 0;
+};
+
+/// What a session is driven with. All outlive it.
+struct Pop3Drive {
+  pop3::Settings engine;
+  Pop3Timeouts timeouts;
+  Clock* clock = nullptr;
+  net::ScratchPool* scratch = nullptr;
+  Signal* drain = nullptr;
+};
+
+/// Serves until the session ends, then closes the stream.
+[[nodiscard]] Task<void> serve_pop3(Pop3Drive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<Pop3Answers> answers);
 
 }  // namespace postrider::server

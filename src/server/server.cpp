@@ -102,7 +102,6 @@ struct Server::Inside {
     } else if (listen.service == Service::pop3) {
       pop3 = pop3_services
                  .emplace_back(std::make_unique<Pop3Service>(Pop3Service{.store = doors.store,
-                                                                         .clock = doors.clock,
                                                                          .events = doors.events,
                                                                          .directory = &directory,
                                                                          .mailboxes = &mailboxes,
@@ -171,7 +170,16 @@ struct Server::Inside {
         co_await serve_smtp(std::move(drive), std::move(stream), std::move(reception));
         break;
       }
-      case Service::pop3: co_await serve_pop3(door->pop3, std::move(stream), door->scratch, &inside->draining); break;
+      case Service::pop3: {
+        Pop3Drive drive{.engine = door->pop3->engine,
+                        .timeouts = {},
+                        .clock = inside->doors.clock,
+                        .scratch = door->scratch,
+                        .drain = &inside->draining};
+        std::unique_ptr<Pop3Answers> maildrop = make_maildrop(door->pop3, stream->peer());
+        co_await serve_pop3(std::move(drive), std::move(stream), std::move(maildrop));
+        break;
+      }
       case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;
     }
     inside->leave();

@@ -24,7 +24,7 @@
 #include "net/scratch.hpp"
 #include "queue/queue.hpp"
 #include "route/route.hpp"
-#include "server/pop3_driver.hpp"
+#include "server/maildrop.hpp"
 #include "server/reception.hpp"
 #include "smtp/server_session.hpp"
 #include "store/store.hpp"

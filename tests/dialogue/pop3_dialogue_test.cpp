@@ -2,6 +2,7 @@
 // `two_messages`; who may log in is said at pop3::test::Driver. Files named tls_only_* run without plaintext_auth.
 #include "pop3/test_driver.hpp"
 #include "tests/dialogue/dialogue.hpp"
+#include "tests/dialogue/pop3_maildrop.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,18 +12,6 @@ namespace postrider::dialogue {
 namespace {
 
 const std::string kFolder = std::string(POSTRIDER_SOURCE_DIR) + "/tests/dialogue/pop3";
-
-/// 1: 79 octets with lines that begin with dots; 2: 19 octets that do not end with a line.
-pop3::test::Maildrop two_messages() {
-  return {.contents = {"From: bob@example.test\r\nSubject: one\r\n\r\nHello Ann,\r\n.hidden\r\n..\r\n.\r\nBob\r\n.end\r\n",
-                       "Subject: 2\r\n\r\nshort"},
-          .chunk_octets = 10};
-}
-
-pop3::Settings settings_of(const std::string& path) {
-  const bool tls_only = std::filesystem::path(path).filename().string().starts_with("tls_only_");
-  return {.hostname = "mx.example.test", .cleartext = tls_only ? pop3::Cleartext::refused : pop3::Cleartext::allowed};
-}
 
 /// Plays a script; `cut_octets` is the size of the pieces that the client's octets come in.
 class Play {

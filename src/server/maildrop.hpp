@@ -1,0 +1,31 @@
+// Answers what the POP3 engine asks: logins from the directory, messages from the mailbox, deletions in commits.
+#pragma once
+
+#include <memory>
+
+#include "core/events.hpp"
+#include "core/metrics.hpp"
+#include "directory/directory.hpp"
+#include "mailbox/mailbox.hpp"
+#include "net/net.hpp"
+#include "pop3/session.hpp"
+#include "server/pop3_driver.hpp"
+
+namespace postrider::server {
+
+inline constexpr std::size_t kMaildropMessagesMax = 10'000;  // a session's view; the oldest come first, the rest next time
+
+/// What all POP3 sessions of a listener share. Outlives them.
+struct Pop3Service {
+  store::Store* store;
+  Events* events;
+  directory::Directory* directory;
+  mailbox::Mailboxes* mailboxes;
+  pop3::Settings engine;
+  Metric* sessions;
+};
+
+/// For one session with `peer`. Holds the mailbox from login to its end (1939 §8).
+[[nodiscard]] std::unique_ptr<Pop3Answers> make_maildrop(const Pop3Service* service, const net::Endpoint& peer);
+
+}  // namespace postrider::server

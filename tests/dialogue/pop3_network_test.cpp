@@ -1,0 +1,42 @@
+// tests/dialogue/pop3/*.txt the third way: through the server's driver, over the simulated network.
+#include "server/pop3_driver.hpp"
+#include "tests/dialogue/network_stage.hpp"
+#include "tests/dialogue/pop3_maildrop.hpp"
+
+#include <filesystem>
+
+namespace postrider::dialogue {
+namespace {
+
+const std::string kFolder = std::string(POSTRIDER_SOURCE_DIR) + "/tests/dialogue/pop3";
+
+class ScriptedMaildrop final : public server::Pop3Answers {
+ public:
+  Task<std::optional<pop3::Event>> take(pop3::Action action) override { co_return answers_.answer_to(action); }
+
+ private:
+  pop3::test::Answers answers_{two_messages()};
+};
+
+template <pop3::Cleartext kCleartext>
+Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
+  server::Pop3Drive drive{.engine = {.hostname = "mx.example.test", .cleartext = kCleartext},
+                          .timeouts = {},
+                          .clock = &stage->world.clock,
+                          .scratch = &stage->scratch,
+                          .drain = &stage->drain};
+  auto answers = std::make_unique<ScriptedMaildrop>();
+  co_await server::serve_pop3(std::move(drive), std::move(stream), std::move(answers));
+}
+
+class Pop3OverNetwork : public testing::TestWithParam<std::string> {};
+TEST_P(Pop3OverNetwork, SaysTheSame) {
+  const bool allowed = settings_of(GetParam()).cleartext == pop3::Cleartext::allowed;
+  play_over_network(GetParam(), allowed ? &serve<pop3::Cleartext::allowed> : &serve<pop3::Cleartext::refused>);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Pop3OverNetwork, testing::ValuesIn(script_files(kFolder)),
+                         [](const auto& row) { return std::filesystem::path(row.param).stem().string(); });
+
+}  // namespace
+}  // namespace postrider::dialogue
