@@ -3,10 +3,13 @@
 import http.client
 import json
 import os
+import pathlib
+import pwd
 import re
 import signal
 import smtplib
 import subprocess
+import unittest
 
 from harness import (BINARY, DOMAIN, FRIEND, LineClient, PATIENCE_SECONDS, Process, TestCase, expect, free_port, main, message,
                      parse_event, queue_id, run, send, temporary_folder)
@@ -259,6 +262,32 @@ class Ending(TestCase):
         self.server.process.send_signal(signal.SIGPIPE)
         with self.server.smtp() as client:
             client.noop()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can give itself up")
+class AsAnotherUser(TestCase):
+    config = {"top": 'user = "nobody"'}
+    start_server = False
+
+    def test_root_is_given_up_and_the_files_stay_the_user_s(self):
+        nobody = pwd.getpwnam("nobody")
+        data = self.server.folder / "data"
+        for path in (data, *data.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        self.server.start()
+        status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
+        self.assertRegex(status, rf"(?m)^Uid:(\t{nobody.pw_uid}){{4}}$")
+        self.assertRegex(status, rf"(?m)^Gid:(\t{nobody.pw_gid}){{4}}$")
+        with self.server.smtp() as client:
+            identifier = send(client, "ann@client.test", BOB, message("as nobody", body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 2000))
+        self.server.wait_outcome(identifier, "delivered")
+        self.assertEqual(self.server.command("account", "add", f"eve@{DOMAIN}", stdin="a secret\n").returncode, 0)
+        self.assertEqual(self.server.stop(), 0)
+        done = self.server.command("account", "add", f"fay@{DOMAIN}", stdin="a secret\n")  # root, and no server runs
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([path.name for path in (data, *data.rglob("*")) if path.stat().st_uid != nobody.pw_uid], [])
+        self.server.start()
+        self.assertEqual(len(self.server.messages("bob")), 1)
 
 
 class DiskFull(TestCase):
