@@ -44,6 +44,7 @@ struct Message {
   std::vector<std::string> keywords;
   WallTime internal_date;             ///< 9051 §2.3.3
   store::Content content;
+  store::Version version = 0;         ///< of the record
 };
 
 struct NewMessage {
@@ -92,7 +93,8 @@ class Mailboxes {
 [[nodiscard]] Result<void> stage_append(store::Transaction& transaction, Mailbox& mailbox, const std::vector<NewMessage>& messages);
 
 /// Puts the removal of `messages` (as listed from that mailbox) into `transaction`: records, references to bodies, the
-/// vanished UIDs under their mod-sequence (7162 §3.2.10). Each message must still be there. Moves `mailbox` on.
+/// vanished UIDs under their mod-sequence (7162 §3.2.10). The commit conflicts when one of them was changed or removed
+/// meanwhile, so that no reference is ever dropped twice. Moves `mailbox` on.
 [[nodiscard]] Result<void> stage_expunge(store::Transaction& transaction, Mailbox& mailbox, const std::vector<Message>& messages);
 
 /// Stages the mailbox record itself with its precondition, once, behind appends and expunges.

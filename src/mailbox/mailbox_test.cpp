@@ -157,6 +157,26 @@ TEST(Mailboxes, ExpungesWithVanishedUidsAndGivesUpTheBodies) {
   EXPECT_EQ(*uids, (std::vector<std::uint32_t>{2, 4}));
 }
 
+TEST(Mailboxes, AMessageThatIsGoneIsNotExpungedAgain) {
+  Rig rig;
+  Mailbox mailbox = rig.inbox();
+  rig.append(mailbox, 2);
+  const std::vector<Message> all = rig.list(mailbox);
+  store::Transaction first;
+  ASSERT_TRUE(stage_expunge(first, mailbox, {all[0]}));
+  stage_state(first, mailbox);
+  ASSERT_TRUE(rig.commit(std::move(first)));
+
+  Mailbox fresh = rig.inbox();
+  store::Transaction again;
+  ASSERT_TRUE(stage_expunge(again, fresh, {all[0]}));
+  stage_state(again, fresh);
+  const auto committed = rig.commit(std::move(again));
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, Error::conflict);
+  EXPECT_EQ(rig.disk.synced().blobs.size(), 1U);
+}
+
 TEST(Mailboxes, SecondStagedOnTheSameVersionConflictsAndChangesNothing) {
   Rig rig;
   const Mailbox start = rig.inbox();

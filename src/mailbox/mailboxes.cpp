@@ -143,6 +143,7 @@ Task<Result<std::vector<Message>>> Mailboxes::list(Mailbox mailbox, std::uint32_
       if (!uid) co_return fail(uid);
       Result<Message> message = decode_message(*uid, entry.entry.value);
       if (!message) co_return fail(message);
+      message->version = entry.entry.version;
       messages.push_back(std::move(*message));
     }
     if (!page->next) break;

@@ -24,7 +24,8 @@ Result<void> stage_append(store::Transaction& transaction, Mailbox& mailbox, con
                           .flags = appended.flags,
                           .keywords = appended.keywords,
                           .internal_date = appended.internal_date,
-                          .content = appended.content};
+                          .content = appended.content,
+                          .version = 0};
     std::string record = encode_message(message);
     if (record.size() > store::kValueOctetsMax) {
       return error(Error::too_long, "mailbox.append", "the message's record is over the value limit");
@@ -54,6 +55,7 @@ Result<void> stage_expunge(store::Transaction& transaction, Mailbox& mailbox, co
     }
     --next.messages;
     next.size_octets -= size;
+    changes.require_version(keys::message(next.id, message.uid), message.version);
     changes.erase(keys::message(next.id, message.uid));
     changes.erase(keys::change(next.id, message.modseq, message.uid));
     changes.drop_ref(message.content.body.id);
