@@ -2,12 +2,13 @@
 //
 //   postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N (each)] [--size OCTETS] [--seconds N]
 //
-// Pipelines MAIL, RCPT and DATA where the server offers it (2920), keeps a connection for all its messages, and ends with
-// one JSON object on stdout: {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"reply":"…"}. The clock
-// runs from the first connect to the last final reply; the latencies are from the last octet written to the final 250.
-// Exit 0: every message was accepted; 1: not; 2: used wrongly.
+// Pipelines MAIL, RCPT and DATA where the server offers it (2920), keeps a connection for all its messages, and ends
+// with one JSON object on stdout: {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"reply":"…"}. The
+// clock runs from the first connect to the last final reply; the latencies are from the last octet written to the final
+// 250. Exit 0: every message was accepted; 1: not; 2: used wrongly.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -25,8 +26,6 @@
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace {
 
@@ -58,9 +57,10 @@ struct Load {
 
 /// A message of that size whose lines have 72 octets.
 std::string make_content(const Options& options) {
-  std::string out = fmt::format("From: <{}>\r\nTo: <{}>\r\nDate: Wed, 25 Nov 2026 09:00:00 +0000\r\nMessage-ID: <load@client.test>\r\n"
-                                "Subject: load\r\n\r\n",
-                                options.from, options.recipient);
+  std::string out = fmt::format(
+      "From: <{}>\r\nTo: <{}>\r\nDate: Wed, 25 Nov 2026 09:00:00 +0000\r\nMessage-ID: <load@client.test>\r\n"
+      "Subject: load\r\n\r\n",
+      options.from, options.recipient);
   const std::string line = std::string(70, 'x') + "\r\n";
   while (out.size() + line.size() <= options.size_octets) out += line;
   if (out.size() + 3 <= options.size_octets) out += std::string(options.size_octets - out.size() - 2, 'y') + "\r\n";
@@ -147,8 +147,10 @@ class Connection {
       return say("QUIT\r\n");
     }
     step_ = Step::mail;
-    if (pipelining_) say(load_->envelope);
-    else say_part(0);
+    if (pipelining_)
+      say(load_->envelope);
+    else
+      say_part(0);
   }
 
   /// One line of the envelope, for servers without PIPELINING.
@@ -210,7 +212,8 @@ bool parse_number(std::string_view text, std::size_t* into) {
 bool parse_endpoint(const std::string& text, sockaddr_in* into) {
   const std::size_t colon = text.rfind(':');
   std::size_t port = 0;
-  if (colon == std::string::npos || !parse_number(std::string_view(text).substr(colon + 1), &port) || port > 65'535) return false;
+  if (colon == std::string::npos || !parse_number(std::string_view(text).substr(colon + 1), &port) || port > 65'535)
+    return false;
   into->sin_family = AF_INET;
   into->sin_port = htons(static_cast<std::uint16_t>(port));
   return ::inet_pton(AF_INET, text.substr(0, colon).c_str(), &into->sin_addr) == 1;
@@ -221,13 +224,20 @@ bool parse(int argc, char** argv, Options* options) {
   for (int i = 2; i < argc; i += 2) {
     const std::string_view name = argv[i];
     const std::string_view value = argv[i + 1];
-    if (name == "--from") options->from = value;
-    else if (name == "--to") options->recipient = value;
-    else if (name == "--connections" && parse_number(value, &options->connections)) continue;
-    else if (name == "--messages" && parse_number(value, &options->messages)) continue;
-    else if (name == "--size" && parse_number(value, &options->size_octets)) continue;
-    else if (name == "--seconds" && parse_number(value, &options->seconds)) continue;
-    else return false;
+    if (name == "--from")
+      options->from = value;
+    else if (name == "--to")
+      options->recipient = value;
+    else if (name == "--connections" && parse_number(value, &options->connections))
+      continue;
+    else if (name == "--messages" && parse_number(value, &options->messages))
+      continue;
+    else if (name == "--size" && parse_number(value, &options->size_octets))
+      continue;
+    else if (name == "--seconds" && parse_number(value, &options->seconds))
+      continue;
+    else
+      return false;
   }
   return !options->recipient.empty();
 }
@@ -253,7 +263,8 @@ bool run(Load& load) {
   while (open > 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Steady::now()).count();
     if (left <= 0) break;
-    const int ready = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), static_cast<int>(std::min<std::int64_t>(left, 1000)));
+    const int ready = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
+                                   static_cast<int>(std::min<std::int64_t>(left, 1000)));
     for (int i = 0; i < ready; ++i) {
       Connection& connection = connections[events[static_cast<std::size_t>(i)].data.u64];
       if (connection.closed()) continue;
@@ -270,7 +281,9 @@ bool run(Load& load) {
 int main(int argc, char** argv) {
   Load load;
   if (!parse(argc, argv, &load.options)) {
-    fmt::print(stderr, "postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N] [--size OCTETS] [--seconds N]\n");
+    fmt::print(stderr,
+               "postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N] [--size OCTETS] "
+               "[--seconds N]\n");
     return 2;
   }
   rlimit limit{};
@@ -291,9 +304,10 @@ int main(int argc, char** argv) {
   const double seconds = accepted > 0 ? std::chrono::duration<double>(load.last - began).count() : 0;
   std::string failure = load.failure;
   std::erase_if(failure, [](char c) { return c == '"' || c == '\\' || c < ' '; });
-  fmt::print(R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"reply":"{}"}})"
-             "\n",
-             accepted, wanted - accepted, seconds, seconds > 0 ? static_cast<double>(accepted) / seconds : 0, percentile(load.latencies_ms, 0.5),
-             percentile(load.latencies_ms, 0.99), failure);
+  fmt::print(
+      R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"reply":"{}"}})"
+      "\n",
+      accepted, wanted - accepted, seconds, seconds > 0 ? static_cast<double>(accepted) / seconds : 0,
+      percentile(load.latencies_ms, 0.5), percentile(load.latencies_ms, 0.99), failure);
   return accepted == wanted ? 0 : 1;
 }

@@ -30,7 +30,8 @@ std::string read_all(std::string_view octets, std::size_t piece) {
       if (const auto* request = std::get_if<HttpRequest>(&step)) {
         check(request->body.size() <= postrider::web::kHttpBodyOctetsMax, "the body is within its limit");
         check(request->path == "*" || request->path.starts_with('/'), "the path starts with a slash");
-        check(request->path.find_first_of(std::string_view("\r\n ?\0", 5)) == std::string::npos, "nothing of the framing is in the path");
+        check(request->path.find_first_of(std::string_view("\r\n ?\0", 5)) == std::string::npos,
+              "nothing of the framing is in the path");
         out +=
             request->method + '\n' + request->path + '\n' + request->body + (request->keep_alive ? "\n+\n" : "\n-\n");
       }

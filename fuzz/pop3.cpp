@@ -1,12 +1,12 @@
 // rooms: pop3 mail core
-// The POP3 engine: cuts of input and of messages change nothing; a client that reads by 1939 §3 finds one reply for each
-// of its lines, and in RETR the message as it was; output between two flushes is bounded. The first octet of the input
-// is the seed of the cuts; what comes behind the first 0xFF is the content of message 2, the rest is what a client sends.
-#include "pop3/test_driver.hpp"
-
+// The POP3 engine: cuts of input and of messages change nothing; a client that reads by 1939 §3 finds one reply for
+// each of its lines, and in RETR the message as it was; output between two flushes is bounded. The first octet of the
+// input is the seed of the cuts; what comes behind the first 0xFF is the content of message 2, the rest is what a
+// client sends.
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
+#include "pop3/test_driver.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -76,7 +76,8 @@ void check_replies(std::string_view octets, const Seen& seen, std::string_view c
   std::string_view sent = seen.sent;
   check(take_status(sent).starts_with("+OK "), "a greeting");
   bool is_response = false;  // the line answers an AUTH challenge
-  for (std::size_t end = octets.find("\r\n"); end != std::string_view::npos && !sent.empty(); end = octets.find("\r\n")) {
+  for (std::size_t end = octets.find("\r\n"); end != std::string_view::npos && !sent.empty();
+       end = octets.find("\r\n")) {
     const std::string_view command = octets.substr(0, end);
     octets.remove_prefix(end + 2);
     const std::string_view status = take_status(sent);

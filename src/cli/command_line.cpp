@@ -1,15 +1,6 @@
 // The only file that includes CLI11.
 #include "cli/command_line.hpp"
 
-#include <termios.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <iostream>
-#include <list>
-
 #include "cli/config.hpp"
 #include "cli/init.hpp"
 #include "cli/instance.hpp"
@@ -18,6 +9,15 @@
 #include "cli/send.hpp"
 #include "cli/version.hpp"
 #include "core/random.hpp"
+
+#include <CLI/CLI.hpp>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <list>
 
 namespace postrider::cli {
 
@@ -123,7 +123,9 @@ class CommandLine {
     serve->add_option("--dns", dns_file_, "answer every DNS question from this file")->type_name("FILE");
     serve->callback([this] {
       run_ = [this] {
-        return with_config(config_, [this](const Config& config) { return run_server(config, {.dns_file = dns_file_, .end_with_stdin = false, .on_ready = {}}); });
+        return with_config(config_, [this](const Config& config) {
+          return run_server(config, {.dns_file = dns_file_, .end_with_stdin = false, .on_ready = {}});
+        });
       };
     });
     CLI::App* const config = app_.add_subcommand("config", "check or show the configuration");
@@ -165,7 +167,10 @@ class CommandLine {
       const std::string group = path.substr(0, path.find(' '));
       CLI::App*& parent = groups_[group];
       if (parent == nullptr) {
-        parent = app_.add_subcommand(group, "look after the " + group + (group == "alias" ? "es" : group == "queue" ? "" : "s"));
+        parent = app_.add_subcommand(group, "look after the " + group +
+                                                (group == "alias"   ? "es"
+                                                 : group == "queue" ? ""
+                                                                    : "s"));
         parent->require_subcommand(1);
       }
       CLI::App* const command = parent->add_subcommand(path.substr(group.size() + 1), std::string(shape.help));
@@ -174,7 +179,8 @@ class CommandLine {
       admin.request.name[group.size()] = '.';
       command->add_flag("--json", admin.json, "one JSON object a line");
       if (!shape.words.empty()) {
-        CLI::Option* const words = command->add_option(std::string(shape.words.substr(0, shape.words.find(' '))), admin.request.words);
+        CLI::Option* const words =
+            command->add_option(std::string(shape.words.substr(0, shape.words.find(' '))), admin.request.words);
         words->required()->type_name("");
         words->description(std::string(shape.words));
       }
@@ -184,7 +190,9 @@ class CommandLine {
       }
       if (path == "queue list") command->add_option("--limit", admin.limit, "show at most so many");
       const bool wants_secret = shape.wants_secret;
-      command->callback([this, &admin, wants_secret] { run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); }; });
+      command->callback([this, &admin, wants_secret] {
+        run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); };
+      });
     }
   }
 
@@ -204,7 +212,8 @@ class CommandLine {
         admin.request.secret = std::move(*secret);
       }
       admin.request.format = admin.json ? web::OutputFormat::json : web::OutputFormat::text;
-      for (const auto& [name, value] : {std::pair("catch-all", &admin.catch_all), std::pair("postmaster", &admin.postmaster), std::pair("limit", &admin.limit)}) {
+      for (const auto& [name, value] : {std::pair("catch-all", &admin.catch_all),
+                                        std::pair("postmaster", &admin.postmaster), std::pair("limit", &admin.limit)}) {
         if (!value->empty()) admin.request.options.emplace_back(name, *value);
       }
       return run_admin(config, std::move(admin.request));
@@ -217,8 +226,10 @@ class CommandLine {
     send->add_option("--from", send_.from, "reverse-path; <> for none")->required();
     send->add_option("--to", send_.to, "recipient; may be repeated")->required();
     send->add_option("--helo", send_.hello, "what to say in EHLO");
-    send->add_option("--count", send_.count, "send it so many times")->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}));
-    send->add_option("--connections", send_.connections, "over so many connections")->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
+    send->add_option("--count", send_.count, "send it so many times")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}));
+    send->add_option("--connections", send_.connections, "over so many connections")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
     send->add_flag("-v,--verbose", send_.verbose, "show the dialogue");
     send->add_flag("--json", send_.json, "the outcome as JSON");
     send->add_option("FILE", send_.file, "the message; - is stdin; without it a short one is made up");
@@ -227,7 +238,8 @@ class CommandLine {
   }
 
   void add_sandbox() {
-    CLI::App* const sandbox = app_.add_subcommand("sandbox", "a server in a throw-away directory that catches all mail");
+    CLI::App* const sandbox =
+        app_.add_subcommand("sandbox", "a server in a throw-away directory that catches all mail");
     sandbox->add_option("--dir", sandbox_.directory, "use and keep this directory");
     sandbox->add_option("--user", sandbox_.users, "NAME:PASS; may be repeated")->allow_extra_args(false);
     sandbox->add_option("--domain", sandbox_.domains, "a local domain; may be repeated")->allow_extra_args(false);

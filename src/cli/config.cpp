@@ -1,6 +1,11 @@
 // The only file that includes toml++.
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_UNRELEASED_FEATURES 0
+#include "cli/config.hpp"
+
+#include "core/numbers.hpp"
+#include "core/text.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -9,10 +14,6 @@
 #include <functional>
 #include <limits>
 #include <set>
-
-#include "cli/config.hpp"
-#include "core/numbers.hpp"
-#include "core/text.hpp"
 
 namespace postrider::cli {
 
@@ -52,23 +53,30 @@ class TableReader {
     const auto* const list = node->as_array();
     if (list == nullptr) return mistake(node->source(), fmt::format("{} wants a list of {}", label(key), want));
     for (const toml::node& item : *list) {
-      if (const auto* const value = item.as_string()) take(item, key, value->get(), parse, want);
-      else mistake(item.source(), fmt::format("{} wants {} in quotes", label(key), want));
+      if (const auto* const value = item.as_string())
+        take(item, key, value->get(), parse, want);
+      else
+        mistake(item.source(), fmt::format("{} wants {} in quotes", label(key), want));
     }
   }
 
   void string(std::string_view key, std::string* into) {
-    text(key, [into](std::string_view value) -> Result<void> {
-      *into = value;
-      return {};
-    }, "a text in quotes");
+    text(
+        key,
+        [into](std::string_view value) -> Result<void> {
+          *into = value;
+          return {};
+        },
+        "a text in quotes");
   }
 
   void flag(std::string_view key, bool* into) {
     const toml::node* const node = find(key);
     if (node == nullptr) return;
-    if (const auto* const value = node->as_boolean()) *into = value->get();
-    else mistake(node->source(), label(key) + " wants true or false");
+    if (const auto* const value = node->as_boolean())
+      *into = value->get();
+    else
+      mistake(node->source(), label(key) + " wants true or false");
   }
 
   void number(std::string_view key, std::uint64_t* into, NumberRange<std::uint64_t> range) {
@@ -77,46 +85,60 @@ class TableReader {
     const auto* const value = node->as_integer();
     const bool fits = value != nullptr && value->get() >= 0 && static_cast<std::uint64_t>(value->get()) >= range.min &&
                       static_cast<std::uint64_t>(value->get()) <= range.max;
-    if (fits) *into = static_cast<std::uint64_t>(value->get());
-    else mistake(node->source(), fmt::format("{} wants a whole number from {} to {}", label(key), range.min, range.max));
+    if (fits)
+      *into = static_cast<std::uint64_t>(value->get());
+    else
+      mistake(node->source(), fmt::format("{} wants a whole number from {} to {}", label(key), range.min, range.max));
   }
 
   void size(std::string_view key, std::uint64_t* into) {
-    text(key, [into](std::string_view value) -> Result<void> {
-      const Result<std::uint64_t> parsed = parse_size(value);
-      if (!parsed) return fail(parsed);
-      *into = *parsed;
-      return {};
-    }, "a size such as \"50MiB\"");
+    text(
+        key,
+        [into](std::string_view value) -> Result<void> {
+          const Result<std::uint64_t> parsed = parse_size(value);
+          if (!parsed) return fail(parsed);
+          *into = *parsed;
+          return {};
+        },
+        "a size such as \"50MiB\"");
   }
 
   void duration(std::string_view key, Duration* into) {
-    text(key, [into](std::string_view value) -> Result<void> {
-      const Result<Duration> parsed = parse_duration(value);
-      if (!parsed) return fail(parsed);
-      *into = *parsed;
-      return {};
-    }, "a duration such as \"5m\"");
+    text(
+        key,
+        [into](std::string_view value) -> Result<void> {
+          const Result<Duration> parsed = parse_duration(value);
+          if (!parsed) return fail(parsed);
+          *into = *parsed;
+          return {};
+        },
+        "a duration such as \"5m\"");
   }
 
   void networks(std::string_view key, std::vector<net::Network4Or6>* into) {
     if (table_->contains(key)) into->clear();
-    texts(key, [into](std::string_view value) -> Result<void> {
-      const Result<net::Network4Or6> network = net::Network4Or6::parse(value);
-      if (!network) return fail(network);
-      into->push_back(*network);
-      return {};
-    }, "networks such as \"192.0.2.0/24\"");
+    texts(
+        key,
+        [into](std::string_view value) -> Result<void> {
+          const Result<net::Network4Or6> network = net::Network4Or6::parse(value);
+          if (!network) return fail(network);
+          into->push_back(*network);
+          return {};
+        },
+        "networks such as \"192.0.2.0/24\"");
   }
 
   void address(std::string_view key, std::optional<mail::Address>* into) {
-    text(key, [into](std::string_view value) -> Result<void> {
-      if (value.empty()) return {};
-      Result<mail::Address> parsed = mail::Address::parse(value);
-      if (!parsed) return fail(parsed);
-      *into = std::move(*parsed);
-      return {};
-    }, "an address such as \"alice@example.test\"");
+    text(
+        key,
+        [into](std::string_view value) -> Result<void> {
+          if (value.empty()) return {};
+          Result<mail::Address> parsed = mail::Address::parse(value);
+          if (!parsed) return fail(parsed);
+          *into = std::move(*parsed);
+          return {};
+        },
+        "an address such as \"alice@example.test\"");
   }
 
   [[nodiscard]] const toml::source_region& source() const { return table_->source(); }
@@ -130,16 +152,19 @@ class TableReader {
     for (const auto& [key, node] : *table_) {
       if (std::ranges::find(known_, key.str()) != known_.end()) continue;
       const std::string near = nearest(key.str(), known_);
-      mistake(key.source(), fmt::format("unknown key \"{}\"{}{}", printable_ascii(key.str(), 64), name_.empty() ? "" : " in " + name_,
-                                        near.empty() ? "" : " (did you mean \"" + near + "\"?)"));
+      mistake(key.source(),
+              fmt::format("unknown key \"{}\"{}{}", printable_ascii(key.str(), 64), name_.empty() ? "" : " in " + name_,
+                          near.empty() ? "" : " (did you mean \"" + near + "\"?)"));
     }
   }
 
  private:
-  [[nodiscard]] std::string label(std::string_view key) const { return name_.empty() ? std::string(key) : name_ + " " + std::string(key); }
+  [[nodiscard]] std::string label(std::string_view key) const {
+    return name_.empty() ? std::string(key) : name_ + " " + std::string(key);
+  }
 
-  void take(const toml::node& node, std::string_view key, std::string_view value, const std::function<Result<void>(std::string_view)>& parse,
-            std::string_view want) const {
+  void take(const toml::node& node, std::string_view key, std::string_view value,
+            const std::function<Result<void>(std::string_view)>& parse, std::string_view want) const {
     const Result<void> parsed = parse(value);
     if (!parsed) mistake(node.source(), fmt::format("{} wants {}: {}", label(key), want, describe(parsed.error())));
   }
@@ -197,7 +222,8 @@ class Loader {
   void once(const TableReader& top, const toml::table& table) {
     for (const auto& [key, node] : table) {
       if (node.is_array_of_tables()) continue;
-      if (!seen_.insert(std::string(key.str())).second) top.mistake(key.source(), fmt::format("\"{}\" is set in another file already", key.str()));
+      if (!seen_.insert(std::string(key.str())).second)
+        top.mistake(key.source(), fmt::format("\"{}\" is set in another file already", key.str()));
     }
   }
 
@@ -209,28 +235,36 @@ class Loader {
     std::error_code failed;
     for (const auto& item : std::filesystem::directory_iterator(path.parent_path(), failed)) {
       const std::string name = item.path().filename().string();
-      const bool matches = star == std::string::npos ? name == want
-                                                     : name.starts_with(want.substr(0, star)) && name.ends_with(want.substr(star + 1)) &&
-                                                           name.size() + 1 >= want.size();
+      const bool matches = star == std::string::npos
+                               ? name == want
+                               : name.starts_with(want.substr(0, star)) && name.ends_with(want.substr(star + 1)) &&
+                                     name.size() + 1 >= want.size();
       if (matches) found.push_back(item.path().string());
     }
-    if (found.empty() && star == std::string::npos) out_.mistakes.push_back({path.string(), 0, 0, "cannot be read (named by include)"});
+    if (found.empty() && star == std::string::npos)
+      out_.mistakes.push_back({path.string(), 0, 0, "cannot be read (named by include)"});
     std::ranges::sort(found);
     for (const std::string& file : found) read_file(file, Depth::included);
   }
 
   void read_top(TableReader& top, const std::string& file) {
     Config& config = out_.config;
-    top.text("hostname", [&](std::string_view value) -> Result<void> {
-      const Result<mail::Domain> domain = mail::Domain::parse(value);
-      if (!domain) return fail(domain);
-      config.hostname = domain->text();
-      return {};
-    }, "a host name such as \"mx.example.test\"");
-    top.text("data_dir", [&](std::string_view value) -> Result<void> {
-      config.data_dir = (std::filesystem::absolute(file).parent_path() / value).lexically_normal().string();
-      return {};
-    }, "a directory");
+    top.text(
+        "hostname",
+        [&](std::string_view value) -> Result<void> {
+          const Result<mail::Domain> domain = mail::Domain::parse(value);
+          if (!domain) return fail(domain);
+          config.hostname = domain->text();
+          return {};
+        },
+        "a host name such as \"mx.example.test\"");
+    top.text(
+        "data_dir",
+        [&](std::string_view value) -> Result<void> {
+          config.data_dir = (std::filesystem::absolute(file).parent_path() / value).lexically_normal().string();
+          return {};
+        },
+        "a directory");
     top.string("user", &config.user);
     top.duration("drain_timeout", &config.drain_timeout);
     section(top, "smtp", file, [&](TableReader& keys) {
@@ -246,12 +280,15 @@ class Loader {
     });
     section(top, "queue", file, [&](TableReader& keys) { read_queue(keys); });
     section(top, "dns", file, [&](TableReader& keys) {
-      keys.texts("servers", [&](std::string_view value) -> Result<void> {
-        const Result<net::Endpoint> server = net::Endpoint::parse(value);
-        if (!server) return fail(server);
-        config.dns_servers.emplace_back(value);
-        return {};
-      }, "name servers such as \"127.0.0.1:53\"");
+      keys.texts(
+          "servers",
+          [&](std::string_view value) -> Result<void> {
+            const Result<net::Endpoint> server = net::Endpoint::parse(value);
+            if (!server) return fail(server);
+            config.dns_servers.emplace_back(value);
+            return {};
+          },
+          "name servers such as \"127.0.0.1:53\"");
       keys.string("trust_anchor", &config.dns_trust_anchor);
     });
     section(top, "log", file, [&](TableReader& keys) { read_log(keys); });
@@ -262,7 +299,8 @@ class Loader {
     tables(top, "listen", file, [&](TableReader& keys) { read_listen(keys); });
   }
 
-  void section(TableReader& top, std::string_view key, const std::string& file, const std::function<void(TableReader&)>& read) {
+  void section(TableReader& top, std::string_view key, const std::string& file,
+               const std::function<void(TableReader&)>& read) {
     const toml::node* const node = top.find(key);
     if (node == nullptr) return;
     const toml::table* const table = node->as_table();
@@ -272,11 +310,13 @@ class Loader {
     keys.finish();
   }
 
-  void tables(TableReader& top, std::string_view key, const std::string& file, const std::function<void(TableReader&)>& read) {
+  void tables(TableReader& top, std::string_view key, const std::string& file,
+              const std::function<void(TableReader&)>& read) {
     const toml::node* const node = top.find(key);
     if (node == nullptr) return;
     const toml::array* const list = node->as_array();
-    if (list == nullptr || !node->is_array_of_tables()) return top.mistake(node->source(), fmt::format("{} is a list of sections: [[{}]]", key, key));
+    if (list == nullptr || !node->is_array_of_tables())
+      return top.mistake(node->source(), fmt::format("{} is a list of sections: [[{}]]", key, key));
     for (const toml::node& item : *list) {
       TableReader keys(item.as_table(), fmt::format("[[{}]]", key), &file, &out_.mistakes);
       read(keys);
@@ -290,20 +330,24 @@ class Loader {
     keys.networks("relay_from", &into->relay_from);
     keys.flag("plaintext_auth", &into->plaintext_auth);
     if (std::ranges::any_of(into->relay_from, &net::Network4Or6::is_everything)) {
-      keys.mistake(keys.source_of("relay_from"), "relay_from with everybody in it is an open relay (name the networks that may send)");
+      keys.mistake(keys.source_of("relay_from"),
+                   "relay_from with everybody in it is an open relay (name the networks that may send)");
     }
   }
 
   void read_queue(TableReader& keys) {
     queue::Settings& queue = out_.config.queue;
     std::vector<Duration> retry;
-    keys.texts("retry", [&](std::string_view value) -> Result<void> {
-      const Result<Duration> parsed = parse_duration(value);
-      if (!parsed) return fail(parsed);
-      if (*parsed < std::chrono::seconds(1)) return error(Error::malformed, "config.retry", "at least 1s");
-      retry.push_back(*parsed);
-      return {};
-    }, "durations such as \"5m\"");
+    keys.texts(
+        "retry",
+        [&](std::string_view value) -> Result<void> {
+          const Result<Duration> parsed = parse_duration(value);
+          if (!parsed) return fail(parsed);
+          if (*parsed < std::chrono::seconds(1)) return error(Error::malformed, "config.retry", "at least 1s");
+          retry.push_back(*parsed);
+          return {};
+        },
+        "durations such as \"5m\"");
     if (!retry.empty()) queue.retry = std::move(retry);
     keys.duration("expire_after", &queue.expire_after);
     keys.duration("expire_after_bounce", &queue.expire_after_bounce);
@@ -311,60 +355,88 @@ class Loader {
 
   void read_log(TableReader& keys) {
     Config& config = out_.config;
-    keys.text("format", [&](std::string_view value) -> Result<void> {
-      if (value == "text") config.log_format = LogFormat::text;
-      else if (value == "json") config.log_format = LogFormat::json;
-      else return error(Error::unsupported, "config.log", "text or json");
-      return {};
-    }, "\"text\" or \"json\"");
-    keys.text("level", [&](std::string_view value) -> Result<void> {
-      for (const Level level : {Level::debug, Level::info, Level::warn, Level::error}) {
-        if (value != name_of(level)) continue;
-        config.log_level = level;
-        return {};
-      }
-      return error(Error::unsupported, "config.log", "debug, info, warn or error");
-    }, "\"debug\", \"info\", \"warn\" or \"error\"");
-    keys.text("output", [](std::string_view value) -> Result<void> {
-      if (value == "stderr") return {};
-      return error(Error::unsupported, "config.log", "this version writes to stderr only");
-    }, "\"stderr\"");
+    keys.text(
+        "format",
+        [&](std::string_view value) -> Result<void> {
+          if (value == "text")
+            config.log_format = LogFormat::text;
+          else if (value == "json")
+            config.log_format = LogFormat::json;
+          else
+            return error(Error::unsupported, "config.log", "text or json");
+          return {};
+        },
+        "\"text\" or \"json\"");
+    keys.text(
+        "level",
+        [&](std::string_view value) -> Result<void> {
+          for (const Level level : {Level::debug, Level::info, Level::warn, Level::error}) {
+            if (value != name_of(level)) continue;
+            config.log_level = level;
+            return {};
+          }
+          return error(Error::unsupported, "config.log", "debug, info, warn or error");
+        },
+        "\"debug\", \"info\", \"warn\" or \"error\"");
+    keys.text(
+        "output",
+        [](std::string_view value) -> Result<void> {
+          if (value == "stderr") return {};
+          return error(Error::unsupported, "config.log", "this version writes to stderr only");
+        },
+        "\"stderr\"");
   }
 
   void read_domain(TableReader& keys) {
-    directory::DomainRecord record{.name = *mail::Domain::parse("unset"), .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::file};
+    directory::DomainRecord record{.name = *mail::Domain::parse("unset"),
+                                   .catch_all = {},
+                                   .subaddress = "+",
+                                   .postmaster = {},
+                                   .source = directory::Source::file};
     bool named = false;
-    keys.text("name", [&](std::string_view value) -> Result<void> {
-      Result<mail::Domain> domain = mail::Domain::parse(value);
-      if (!domain) return fail(domain);
-      if (domain->is_literal()) return error(Error::malformed, "config.domain", "not an address literal");
-      record.name = std::move(*domain);
-      named = true;
-      return {};
-    }, "a domain name");
-    keys.text("kind", [](std::string_view value) -> Result<void> {
-      if (value == "local") return {};
-      return error(Error::unsupported, "config.domain", "this version knows \"local\" only");
-    }, "\"local\"");
+    keys.text(
+        "name",
+        [&](std::string_view value) -> Result<void> {
+          Result<mail::Domain> domain = mail::Domain::parse(value);
+          if (!domain) return fail(domain);
+          if (domain->is_literal()) return error(Error::malformed, "config.domain", "not an address literal");
+          record.name = std::move(*domain);
+          named = true;
+          return {};
+        },
+        "a domain name");
+    keys.text(
+        "kind",
+        [](std::string_view value) -> Result<void> {
+          if (value == "local") return {};
+          return error(Error::unsupported, "config.domain", "this version knows \"local\" only");
+        },
+        "\"local\"");
     keys.address("catch_all", &record.catch_all);
     keys.string("subaddress", &record.subaddress);
     keys.address("postmaster", &record.postmaster);
-    if (named) out_.config.domains.push_back(std::move(record));
-    else keys.mistake_here("[[domain]] wants a name");
+    if (named)
+      out_.config.domains.push_back(std::move(record));
+    else
+      keys.mistake_here("[[domain]] wants a name");
   }
 
   void read_alias(TableReader& keys) {
     std::optional<mail::Address> address;
     std::vector<mail::Address> targets;
     keys.address("address", &address);
-    keys.texts("targets", [&](std::string_view value) -> Result<void> {
-      Result<mail::Address> target = mail::Address::parse(value);
-      if (!target) return fail(target);
-      targets.push_back(std::move(*target));
-      return {};
-    }, "addresses");
+    keys.texts(
+        "targets",
+        [&](std::string_view value) -> Result<void> {
+          Result<mail::Address> target = mail::Address::parse(value);
+          if (!target) return fail(target);
+          targets.push_back(std::move(*target));
+          return {};
+        },
+        "addresses");
     if (!address || targets.empty()) return keys.mistake_here("[[alias]] wants address and targets");
-    out_.config.aliases.push_back({.address = std::move(*address), .targets = std::move(targets), .source = directory::Source::file});
+    out_.config.aliases.push_back(
+        {.address = std::move(*address), .targets = std::move(targets), .source = directory::Source::file});
   }
 
   void read_route(TableReader& keys) {
@@ -373,33 +445,47 @@ class Loader {
     keys.texts("via", add_to(&route.via), "next hops such as \"127.0.0.1:2600\"");
     if (route.domain.empty() || route.via.empty()) return keys.mistake_here("[[route]] wants domain and via");
     const Result<void> checked = route::check_route(route);
-    if (!checked) keys.mistake(keys.source_of("via"), "[[route]] " + describe(checked.error()));
-    else out_.config.routes.push_back(std::move(route));
+    if (!checked)
+      keys.mistake(keys.source_of("via"), "[[route]] " + describe(checked.error()));
+    else
+      out_.config.routes.push_back(std::move(route));
   }
 
   void read_listen(TableReader& keys) {
     ListenKeys listen;
     listen.smtp = smtp_defaults_;
-    keys.text("service", [&](std::string_view value) -> Result<void> {
-      for (const server::Service service : {server::Service::smtp, server::Service::pop3, server::Service::http}) {
-        if (value != server::name_of(service)) continue;
-        listen.service = service;
-        return {};
-      }
-      return error(Error::unsupported, "config.listen", "this version serves smtp, pop3 and http");
-    }, "a service");
-    keys.texts("address", [&](std::string_view value) -> Result<void> {
-      Result<net::Endpoint> endpoint = net::Endpoint::parse(value);
-      if (!endpoint) return fail(endpoint);
-      listen.address.push_back(std::move(*endpoint));
-      return {};
-    }, "an address such as \"127.0.0.1:2525\"");
-    keys.texts("serve", [&](std::string_view value) -> Result<void> {
-      if (value == "health") listen.serve_health = true;
-      else if (value == "metrics") listen.serve_metrics = true;
-      else return error(Error::unsupported, "config.listen", "this version serves health and metrics");
-      return {};
-    }, "what an http listener offers");
+    keys.text(
+        "service",
+        [&](std::string_view value) -> Result<void> {
+          for (const server::Service service : {server::Service::smtp, server::Service::pop3, server::Service::http}) {
+            if (value != server::name_of(service)) continue;
+            listen.service = service;
+            return {};
+          }
+          return error(Error::unsupported, "config.listen", "this version serves smtp, pop3 and http");
+        },
+        "a service");
+    keys.texts(
+        "address",
+        [&](std::string_view value) -> Result<void> {
+          Result<net::Endpoint> endpoint = net::Endpoint::parse(value);
+          if (!endpoint) return fail(endpoint);
+          listen.address.push_back(std::move(*endpoint));
+          return {};
+        },
+        "an address such as \"127.0.0.1:2525\"");
+    keys.texts(
+        "serve",
+        [&](std::string_view value) -> Result<void> {
+          if (value == "health")
+            listen.serve_health = true;
+          else if (value == "metrics")
+            listen.serve_metrics = true;
+          else
+            return error(Error::unsupported, "config.listen", "this version serves health and metrics");
+          return {};
+        },
+        "what an http listener offers");
     read_smtp(keys, &listen.smtp);
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
     const bool plain_login = listen.service == server::Service::pop3 && listen.smtp.plaintext_auth;
@@ -410,8 +496,10 @@ class Loader {
   }
 
   static bool is_loopback(const net::Endpoint& at) {
-    static const std::array<net::Network4Or6, 2> kLoopback = {*net::Network4Or6::parse("127.0.0.0/8"), *net::Network4Or6::parse("::1")};
-    return !at.unix_path.empty() || std::ranges::any_of(kLoopback, [&](const net::Network4Or6& n) { return n.contains(at.address); });
+    static const std::array<net::Network4Or6, 2> kLoopback = {*net::Network4Or6::parse("127.0.0.0/8"),
+                                                              *net::Network4Or6::parse("::1")};
+    return !at.unix_path.empty() ||
+           std::ranges::any_of(kLoopback, [&](const net::Network4Or6& n) { return n.contains(at.address); });
   }
 
   void check_whole() {

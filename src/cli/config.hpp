@@ -1,11 +1,6 @@
 // The configuration file (INTERFACE §3): TOML in, values out, every mistake at once.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "directory/directory.hpp"
@@ -13,6 +8,11 @@
 #include "queue/queue.hpp"
 #include "route/route.hpp"
 #include "server/server.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace postrider::cli {
 

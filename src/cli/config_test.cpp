@@ -171,7 +171,8 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
 
 TEST(Config, AllMistakesAreShownAtOnce) {
   const Folder folder;
-  const LoadedConfig loaded = load_config(folder.write("postrider.toml", "hostname = 1\ndata_dir = 2\nfoo = 3\n[smtp]\nbar = 4\n"));
+  const LoadedConfig loaded =
+      load_config(folder.write("postrider.toml", "hostname = 1\ndata_dir = 2\nfoo = 3\n[smtp]\nbar = 4\n"));
   EXPECT_EQ(loaded.mistakes.size(), 4U);
 }
 
@@ -179,7 +180,8 @@ TEST(Config, MissingKeysAndFilesAreMistakes) {
   const Folder folder;
   EXPECT_EQ(load_config(folder.write("empty.toml", "")).mistakes.size(), 2U);
   EXPECT_EQ(load_config("/nonexistent/postrider.toml").mistakes.size(), 1U);
-  const LoadedConfig loaded = load_config(folder.write("a.toml", std::string(kGood) + "include = [\"not-there.toml\"]\n"));
+  const LoadedConfig loaded =
+      load_config(folder.write("a.toml", std::string(kGood) + "include = [\"not-there.toml\"]\n"));
   ASSERT_EQ(loaded.mistakes.size(), 1U);
   EXPECT_NE(to_text(loaded.mistakes[0]).find("not-there.toml"), std::string::npos);
 }
@@ -207,7 +209,8 @@ TEST(Units, SizesAndDurations) {
   EXPECT_EQ(parse_size("2GB").value_or(0), 2'000'000'000U);
   EXPECT_EQ(parse_duration("300ms").value_or(Duration{}), std::chrono::milliseconds(300));
   EXPECT_EQ(parse_duration("2h").value_or(Duration{}), std::chrono::hours(2));
-  for (const char* bad : {"", "KiB", "-1", "1.5MiB", "1 kib", "99999999999999999999", "18446744073709551615KiB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+  for (const char* bad : {"", "KiB", "-1", "1.5MiB", "1 kib", "99999999999999999999", "18446744073709551615KiB"})
+    EXPECT_FALSE(parse_size(bad)) << bad;
   for (const char* bad : {"", "s", "5", "5 weeks", "-5s", "106752d"}) EXPECT_FALSE(parse_duration(bad)) << bad;
 }
 

@@ -1,19 +1,20 @@
 #include "cli/init.hpp"
 
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
-#include "cli/instance.hpp"
-#include "cli/print.hpp"
-
 namespace postrider::cli {
 
 namespace {
 
-constexpr std::string_view kTemplate = R"(# Postrider: docs/manual/config.md explains every key. `postrider config check` finds every mistake.
+constexpr std::string_view kTemplate =
+    R"(# Postrider: docs/manual/config.md explains every key. `postrider config check` finds every mistake.
 hostname = "{hostname}"        # how this host names itself: its A and PTR records should agree
 data_dir = "data"              # everything that the server writes
 # user = "postrider"           # root gives itself up for this user after the ports are open
@@ -54,7 +55,8 @@ expire_after_bounce = "2d"
 Result<void> write_new_file(const std::string& path, std::string_view text) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   if (descriptor < 0) return error(Error::denied, "init", path + ": " + std::generic_category().message(errno));
-  const bool written = ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
+  const bool written =
+      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
   ::close(descriptor);
   if (!written) return error(Error::exhausted, "init", path + " could not be written");
   return {};
@@ -67,7 +69,11 @@ std::string fill(std::string_view text, std::string_view name, std::string_view 
 }
 
 web::AdminRequest request_of(std::string name, std::vector<std::string> words, std::string secret) {
-  return {.name = std::move(name), .words = std::move(words), .options = {}, .secret = Secret(std::move(secret)), .format = web::OutputFormat::text};
+  return {.name = std::move(name),
+          .words = std::move(words),
+          .options = {},
+          .secret = Secret(std::move(secret)),
+          .format = web::OutputFormat::text};
 }
 
 void print_records(const std::string& domain, const std::string& hostname) {
@@ -132,7 +138,9 @@ int run_init(const InitOptions& asked) {
   const std::string file = (std::filesystem::path(options.directory) / "postrider.toml").string();
   std::error_code failed;
   std::filesystem::create_directories(std::filesystem::path(options.directory) / "data", failed);
-  if (!failed) std::filesystem::permissions(std::filesystem::path(options.directory) / "data", std::filesystem::perms::owner_all, failed);
+  if (!failed)
+    std::filesystem::permissions(std::filesystem::path(options.directory) / "data", std::filesystem::perms::owner_all,
+                                 failed);
   if (failed) {
     print_error(fmt::format("init: {}: {}", options.directory, failed.message()));
     return kExitFailed;

@@ -1,11 +1,11 @@
 // `postrider init`: a directory that `serve` can start from.
 #pragma once
 
+#include "cli/config.hpp"
+#include "core/random.hpp"
+
 #include <string>
 #include <vector>
-
-#include "core/random.hpp"
-#include "cli/config.hpp"
 
 namespace postrider::cli {
 

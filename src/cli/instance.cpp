@@ -1,10 +1,5 @@
 #include "cli/instance.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <filesystem>
-
 #include "cli/print.hpp"
 #include "cli/privileges.hpp"
 #include "cli/run_task.hpp"
@@ -13,6 +8,11 @@
 #include "store/rocks_store.hpp"
 #include "web/http.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
 namespace postrider::cli {
 
 namespace {
@@ -20,9 +20,11 @@ namespace {
 constexpr Duration kConnectTimeout = std::chrono::seconds(5);
 constexpr Duration kAdminTimeout = std::chrono::seconds(60);
 
-Task<Result<web::AdminReply>> ask_server(net::Network* network, Clock* clock, std::string socket, web::AdminRequest request) {
+Task<Result<web::AdminReply>> ask_server(net::Network* network, Clock* clock, std::string socket,
+                                         web::AdminRequest request) {
   const net::Endpoint at{.address = {}, .port = 0, .unix_path = std::move(socket)};
-  const Result<std::unique_ptr<net::Stream>> stream = co_await network->dial(at, std::nullopt, clock->steady() + kConnectTimeout);
+  const Result<std::unique_ptr<net::Stream>> stream =
+      co_await network->dial(at, std::nullopt, clock->steady() + kConnectTimeout);
   if (!stream) co_return error(Error::closed, "control", "no server answers");
   co_return co_await web::call_admin(stream->get(), std::move(request), clock->steady() + kAdminTimeout);
 }
@@ -74,7 +76,10 @@ server::Settings to_server_settings(const Config& config) {
                              .handler = {}});
   settings.gate.max_connections = static_cast<std::size_t>(config.max_connections);
   settings.gate.max_connections_per_ip = static_cast<std::size_t>(config.max_connections_per_ip);
-  settings.directory = {.domains = config.domains, .aliases = config.aliases, .hostname = own_domain, .catch_everything = config.catch_everything};
+  settings.directory = {.domains = config.domains,
+                        .aliases = config.aliases,
+                        .hostname = own_domain,
+                        .catch_everything = config.catch_everything};
   settings.queue = config.queue;
   settings.route.routes = config.routes;
   settings.route.port = config.outbound_port;
@@ -88,11 +93,16 @@ Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, st
   const std::unique_ptr<LogOutput> output = make_descriptor_output(STDERR_FILENO);
   Events events(&clock, LogFormat::text, Level::warn, output.get());
   const std::unique_ptr<Workers> workers = make_thread_workers(1);
-  const Result<std::unique_ptr<store::Store>> store = store::open_rocks_store(
-      {.directory = store_directory_of(config), .workers = workers.get(), .random = &random, .events = &events, .min_free_octets = config.min_free});
+  const Result<std::unique_ptr<store::Store>> store = store::open_rocks_store({.directory = store_directory_of(config),
+                                                                               .workers = workers.get(),
+                                                                               .random = &random,
+                                                                               .events = &events,
+                                                                               .min_free_octets = config.min_free});
   if (!store) return fail(store);
   Shard shard(&clock, &events, Shard::Mode::real);
-  directory::Directory directory(store->get(), workers.get(), &random, &clock, {.domains = config.domains, .aliases = config.aliases, .hostname = {}, .catch_everything = {}});
+  directory::Directory directory(
+      store->get(), workers.get(), &random, &clock,
+      {.domains = config.domains, .aliases = config.aliases, .hostname = {}, .catch_everything = {}});
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
   web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});

@@ -1,16 +1,16 @@
-// The pieces of a Postrider put together from a configuration: for `serve` and `sandbox`, and for commands that open the
-// store themselves.
+// The pieces of a Postrider put together from a configuration: for `serve` and `sandbox`, and for commands that open
+// the store themselves.
 #pragma once
-
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "cli/config.hpp"
 #include "server/server.hpp"
 #include "store/store.hpp"
 #include "web/admin.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace postrider::cli {
 
@@ -20,18 +20,20 @@ namespace postrider::cli {
 [[nodiscard]] std::string store_directory_of(const Config& config);
 
 struct ServeOptions {
-  std::string dns_file;                    ///< answers every question from this file
-  bool end_with_stdin = false;             ///< sandbox: end of stdin is SIGTERM
+  std::string dns_file;                                                 ///< answers every question from this file
+  bool end_with_stdin = false;                                          ///< sandbox: end of stdin is SIGTERM
   std::function<void(const std::vector<server::Listening>&)> on_ready;  ///< after "ready" may be said
 };
 
 /// Runs the server until SIGTERM or SIGINT. Gives the exit code.
 [[nodiscard]] int run_server(const Config& config, const ServeOptions& options);
 
-/// Does an admin command: through the control socket where a server runs, else on the store itself. Prints what it says.
+/// Does an admin command: through the control socket where a server runs, else on the store itself. Prints what it
+/// says.
 [[nodiscard]] int run_admin(const Config& config, web::AdminRequest request);
 
 /// The same without a server and without switching users: for `init` and `sandbox`, on a directory of their own.
-[[nodiscard]] Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, std::vector<web::AdminRequest> requests);
+[[nodiscard]] Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config,
+                                                                      std::vector<web::AdminRequest> requests);
 
 }  // namespace postrider::cli

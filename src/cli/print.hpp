@@ -1,9 +1,9 @@
 // What the commands say and how they end (INTERFACE §2).
 #pragma once
 
-#include <string_view>
-
 #include "core/result.hpp"
+
+#include <string_view>
 
 namespace postrider::cli {
 

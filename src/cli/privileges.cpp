@@ -22,7 +22,8 @@ Result<passwd> find_user(const std::string& user) {
   errno = 0;
   const passwd* const found = ::getpwnam(user.c_str());
   if (found == nullptr) {
-    return error(Error::not_found, "privileges", fmt::format("no user \"{}\" (make it: adduser --system --group {}; or set user = \"\")", user, user));
+    return error(Error::not_found, "privileges",
+                 fmt::format("no user \"{}\" (make it: adduser --system --group {}; or set user = \"\")", user, user));
   }
   return *found;
 }
@@ -33,7 +34,8 @@ Result<void> become_user(const std::string& user) {
   if (user.empty() || ::geteuid() != 0) return {};
   const Result<passwd> found = find_user(user);
   if (!found) return fail(found);
-  if (::initgroups(user.c_str(), found->pw_gid) != 0 || ::setegid(found->pw_gid) != 0 || ::seteuid(found->pw_uid) != 0) return failed("become " + user);
+  if (::initgroups(user.c_str(), found->pw_gid) != 0 || ::setegid(found->pw_gid) != 0 || ::seteuid(found->pw_uid) != 0)
+    return failed("become " + user);
   return {};
 }
 
@@ -47,17 +49,21 @@ Result<void> drop_to_user(const std::string& user) {
   if (user.empty() || ::getuid() != 0) return {};
   const Result<passwd> found = find_user(user);
   if (!found) return fail(found);
-  if (::initgroups(user.c_str(), found->pw_gid) != 0 || ::setgid(found->pw_gid) != 0 || ::setuid(found->pw_uid) != 0) return failed("drop to " + user);
+  if (::initgroups(user.c_str(), found->pw_gid) != 0 || ::setgid(found->pw_gid) != 0 || ::setuid(found->pw_uid) != 0)
+    return failed("drop to " + user);
   if (::setuid(0) == 0) return error(Error::denied, "privileges", "root could be taken back");
   return {};
 }
 
 Result<void> become_owner_of(const std::string& data_dir) {
-  struct stat status {};
-  if (::stat(data_dir.c_str(), &status) != 0) return error(Error::not_found, "privileges", data_dir + " does not exist (postrider init makes it)");
+  struct stat status{};
+  if (::stat(data_dir.c_str(), &status) != 0)
+    return error(Error::not_found, "privileges", data_dir + " does not exist (postrider init makes it)");
   if (::geteuid() == status.st_uid) return {};
-  if (::geteuid() != 0) return error(Error::denied, "privileges", data_dir + " belongs to another user (run as its owner or as root)");
-  if (::setgroups(0, nullptr) != 0 || ::setgid(status.st_gid) != 0 || ::setuid(status.st_uid) != 0) return failed("become the owner of " + data_dir);
+  if (::geteuid() != 0)
+    return error(Error::denied, "privileges", data_dir + " belongs to another user (run as its owner or as root)");
+  if (::setgroups(0, nullptr) != 0 || ::setgid(status.st_gid) != 0 || ::setuid(status.st_uid) != 0)
+    return failed("become the owner of " + data_dir);
   return {};
 }
 

@@ -1,9 +1,9 @@
 // Whose files these are: the server's user, and the owner of the data directory (DESIGN §6).
 #pragma once
 
-#include <string>
-
 #include "core/result.hpp"
+
+#include <string>
 
 namespace postrider::cli {
 

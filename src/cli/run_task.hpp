@@ -1,11 +1,11 @@
 // Runs one task to its end on a shard of this thread: for commands that are no server.
 #pragma once
 
-#include <optional>
-#include <utility>
-
 #include "core/await.hpp"
 #include "core/check.hpp"
+
+#include <optional>
+#include <utility>
 
 namespace postrider::cli {
 

@@ -1,13 +1,13 @@
 #include "cli/sandbox.hpp"
 
+#include "cli/instance.hpp"
+#include "cli/print.hpp"
+#include "core/text.hpp"
+
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-
-#include "cli/instance.hpp"
-#include "cli/print.hpp"
-#include "core/text.hpp"
 
 namespace postrider::cli {
 
@@ -46,7 +46,8 @@ Result<std::string> make_directory(const std::string& wanted) {
   }
   const char* const base = std::getenv("TMPDIR");
   std::string name = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/postrider-sandbox-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) return error(Error::denied, "sandbox", name + ": " + std::generic_category().message(errno));
+  if (::mkdtemp(name.data()) == nullptr)
+    return error(Error::denied, "sandbox", name + ": " + std::generic_category().message(errno));
   return name;
 }
 
@@ -57,7 +58,9 @@ Result<std::vector<User>> parse_users(const SandboxOptions& options, const mail:
   for (const std::string& text : texts) {
     const auto [name, password] = split_once(text, ':');
     if (name.empty() || password.empty()) return error(Error::malformed, "sandbox", "--user wants NAME:PASS");
-    Result<mail::Address> address = name.find('@') == std::string_view::npos ? mail::Address::make(std::string(name), domain) : mail::Address::parse(name);
+    Result<mail::Address> address = name.find('@') == std::string_view::npos
+                                        ? mail::Address::make(std::string(name), domain)
+                                        : mail::Address::parse(name);
     if (!address) return fail(address);
     users.push_back({std::move(*address), std::string(password)});
   }
@@ -72,18 +75,24 @@ Result<Config> make_config(const SandboxOptions& options, const std::string& dir
   for (const std::string& text : options.domains.empty() ? std::vector<std::string>{"example.test"} : options.domains) {
     const Result<mail::Domain> domain = mail::Domain::parse(text);
     if (!domain) return fail(domain);
-    config.domains.push_back({.name = *domain, .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::file});
+    config.domains.push_back(
+        {.name = *domain, .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::file});
   }
   const net::Address loopback = net::Address::v4({127, 0, 0, 1});
   const auto at = [&](std::uint16_t port) {
-    return std::vector<net::Endpoint>{{.address = loopback, .port = options.auto_ports ? std::uint16_t{0} : port, .unix_path = {}}};
+    return std::vector<net::Endpoint>{
+        {.address = loopback, .port = options.auto_ports ? std::uint16_t{0} : port, .unix_path = {}}};
   };
   SmtpKeys keys;
   keys.plaintext_auth = true;  // loopback only
   keys.relay_from = {*net::Network4Or6::parse("127.0.0.0/8")};
   config.listen.push_back({.service = server::Service::smtp, .address = at(kSmtpPort), .smtp = keys});
   config.listen.push_back({.service = server::Service::pop3, .address = at(kPop3Port), .smtp = keys});
-  config.listen.push_back({.service = server::Service::http, .address = at(kHttpPort), .smtp = keys, .serve_health = true, .serve_metrics = true});
+  config.listen.push_back({.service = server::Service::http,
+                           .address = at(kHttpPort),
+                           .smtp = keys,
+                           .serve_health = true,
+                           .serve_metrics = true});
   config.log_level = Level::warn;
   if (!options.deliver_to.empty()) {
     const route::StaticRoute everything{.domain = "*", .via = {options.deliver_to}};
@@ -116,7 +125,8 @@ Result<void> add_users(const Config& config, const std::vector<User>& users) {
   if (!replies) return fail(replies);
   for (const web::AdminReply& reply : *replies) {
     // A directory that is used again (--dir) has its users already.
-    if (reply.exit_code != kExitDone && reply.error.find("exists") == std::string::npos) return error(Error::malformed, "sandbox", reply.error);
+    if (reply.exit_code != kExitDone && reply.error.find("exists") == std::string::npos)
+      return error(Error::malformed, "sandbox", reply.error);
   }
   return {};
 }

@@ -1,12 +1,5 @@
 #include "cli/send.hpp"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "cli/print.hpp"
 #include "cli/run_task.hpp"
 #include "core/events.hpp"
@@ -15,6 +8,13 @@
 #include "delivery/relay.hpp"
 #include "net/asio_network.hpp"
 #include "net/connector.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 
 namespace postrider::cli {
 
@@ -52,7 +52,8 @@ std::string with_crlf(std::string_view text) {
   return out;
 }
 
-Result<std::string> read_message(const SendOptions& options, const mail::Path& from, const std::vector<mail::Address>& to) {
+Result<std::string> read_message(const SendOptions& options, const mail::Path& from,
+                                 const std::vector<mail::Address>& to) {
   if (!options.file.empty()) {
     std::ifstream file;
     if (options.file != "-") file.open(options.file, std::ios::binary);
@@ -69,9 +70,11 @@ Result<std::string> read_message(const SendOptions& options, const mail::Path& f
   const SystemClock clock;
   SystemRandom random;
   const std::string sender = from.is_null() ? "postmaster@localhost" : from.text();
-  return fmt::format("From: <{}>\r\nTo: <{}>\r\nDate: {}\r\nMessage-ID: <{:016x}@postrider.invalid>\r\nSubject: A test by postrider send\r\n"
-                     "\r\nThis is a test message.\r\n",
-                     sender, to.front().text(), to_rfc5322_date(clock.wall()), random.u64());
+  return fmt::format(
+      "From: <{}>\r\nTo: <{}>\r\nDate: {}\r\nMessage-ID: <{:016x}@postrider.invalid>\r\nSubject: A test by postrider "
+      "send\r\n"
+      "\r\nThis is a test message.\r\n",
+      sender, to.front().text(), to_rfc5322_date(clock.wall()), random.u64());
 }
 
 /// What one connection has to do, and what came of it.
@@ -82,9 +85,9 @@ struct Work {
   delivery::RelayMessage message;
   const std::string* content;
   bool verbose;
-  std::size_t left;              // messages to send, shared by all connections
+  std::size_t left;  // messages to send, shared by all connections
   std::size_t running = 0;
-  std::size_t accepted = 0;      // recipients
+  std::size_t accepted = 0;  // recipients
   std::size_t refused_for_now = 0;
   std::size_t refused = 0;
   std::vector<std::string> replies;  // of the last message
@@ -94,9 +97,12 @@ void note(Work* work, const std::vector<smtp::RecipientOutcome>& outcomes) {
   work->replies.clear();
   for (const smtp::RecipientOutcome& outcome : outcomes) {
     work->replies.push_back(smtp::to_line(outcome.reply));
-    if (smtp::is_positive(outcome.reply)) ++work->accepted;
-    else if (smtp::is_permanent(outcome.reply)) ++work->refused;
-    else ++work->refused_for_now;
+    if (smtp::is_positive(outcome.reply))
+      ++work->accepted;
+    else if (smtp::is_permanent(outcome.reply))
+      ++work->refused;
+    else
+      ++work->refused_for_now;
   }
 }
 
@@ -110,7 +116,8 @@ Task<void> send_messages(Work* work) {
     if (!stream) {
       const std::vector<smtp::RecipientOutcome> none(
           work->message.recipients.size(),
-          {.reply = {.code = 451, .enhanced = "4.4.1", .text = "connect failed: " + describe(stream.error())}, .phase = smtp::Phase::connect});
+          {.reply = {.code = 451, .enhanced = "4.4.1", .text = "connect failed: " + describe(stream.error())},
+           .phase = smtp::Phase::connect});
       note(work, none);
       continue;
     }
@@ -118,7 +125,8 @@ Task<void> send_messages(Work* work) {
     delivery::Observe observe;
     if (work->verbose) {
       observe = [](char direction, std::string_view octets) {
-        for (const std::string_view line : split(octets.ends_with("\r\n") ? octets.substr(0, octets.size() - 2) : octets, '\n')) {
+        for (const std::string_view line :
+             split(octets.ends_with("\r\n") ? octets.substr(0, octets.size() - 2) : octets, '\n')) {
           print_line(fmt::format("{} {}", direction, line.ends_with('\r') ? line.substr(0, line.size() - 1) : line));
         }
       };
@@ -134,14 +142,15 @@ int finish(const SendOptions& options, const Work& work) {
   if (options.json) {
     std::string replies;
     for (const std::string& reply : work.replies) replies += (replies.empty() ? "" : ",") + json_quoted(reply);
-    print_line(fmt::format(R"({{"v":1,"accepted":{},"deferred":{},"refused":{},"replies":[{}]}})", work.accepted, work.refused_for_now,
-                           work.refused, replies));
+    print_line(fmt::format(R"({{"v":1,"accepted":{},"deferred":{},"refused":{},"replies":[{}]}})", work.accepted,
+                           work.refused_for_now, work.refused, replies));
   } else if (options.count == 1) {
     for (std::size_t i = 0; i < work.replies.size(); ++i) {
       print_line(fmt::format("{}: {}", work.message.recipients[i].text(), printable_ascii(work.replies[i], 1000)));
     }
   } else {
-    print_line(fmt::format("recipients: {} accepted, {} refused for now, {} refused", work.accepted, work.refused_for_now, work.refused));
+    print_line(fmt::format("recipients: {} accepted, {} refused for now, {} refused", work.accepted,
+                           work.refused_for_now, work.refused));
   }
   if (work.refused > 0) return kExitFailed;
   return work.refused_for_now > 0 ? kExitTryAgain : kExitDone;
@@ -188,7 +197,8 @@ int run_send(const SendOptions& options) {
             .message = {.reverse_path = std::move(from),
                         .recipients = std::move(to),
                         .size_octets = content->size(),
-                        .has_eight_bit = std::ranges::any_of(*content, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })},
+                        .has_eight_bit = std::ranges::any_of(
+                            *content, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })},
             .content = &*content,
             .verbose = options.verbose,
             .left = options.count,

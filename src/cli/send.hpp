@@ -8,13 +8,13 @@ namespace postrider::cli {
 
 struct SendOptions {
   std::string server = "127.0.0.1:25";
-  std::string from;              ///< empty or "<>": the null reverse-path
+  std::string from;  ///< empty or "<>": the null reverse-path
   std::vector<std::string> to;
-  std::string file;              ///< empty: a short message of our own; "-": stdin
-  std::string hello;             ///< empty: the host's name
+  std::string file;   ///< empty: a short message of our own; "-": stdin
+  std::string hello;  ///< empty: the host's name
   std::size_t count = 1;
   std::size_t connections = 1;
-  bool verbose = false;          ///< the dialogue on stdout
+  bool verbose = false;  ///< the dialogue on stdout
   bool json = false;
 };
 

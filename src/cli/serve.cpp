@@ -1,18 +1,4 @@
 // The server process: doors, shards, signals, and an orderly end.
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <future>
-#include <thread>
-
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
 #include "cli/privileges.hpp"
@@ -23,6 +9,20 @@
 #include "net/asio_network.hpp"
 #include "store/rocks_store.hpp"
 #include "web/http.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
 
 namespace postrider::cli {
 
@@ -70,12 +70,14 @@ void notify_ready() {
   if (socket < 0) return;
   constexpr std::string_view kReady = "READY=1";
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  (void)::sendto(socket, kReady.data(), kReady.size(), 0, reinterpret_cast<const sockaddr*>(&to), length);  // nobody to tell: nothing lost
+  (void)::sendto(socket, kReady.data(), kReady.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+                 length);  // nobody to tell: nothing lost
   ::close(socket);
 }
 
 Result<std::unique_ptr<dns::Resolver>> make_resolver(const Config& config, const ServeOptions& options) {
-  if (options.dns_file.empty()) return dns::make_unbound_resolver({.servers = config.dns_servers, .trust_anchor = config.dns_trust_anchor});
+  if (options.dns_file.empty())
+    return dns::make_unbound_resolver({.servers = config.dns_servers, .trust_anchor = config.dns_trust_anchor});
   std::ifstream in(options.dns_file);
   const std::string text((std::istreambuf_iterator<char>(in)), {});
   if (!in.good() && text.empty()) return error(Error::not_found, "dns.file", options.dns_file + " cannot be read");
@@ -146,7 +148,8 @@ class ServerProcess {
                                                                            .events = &events_,
                                                                            .min_free_octets = config_.min_free});
     if (!store && store.error().code == Error::conflict) {
-      return error(Error::transient, "serve", config_.data_dir + " is in use by another server (stop it, or use another data_dir)");
+      return error(Error::transient, "serve",
+                   config_.data_dir + " is in use by another server (stop it, or use another data_dir)");
     }
     if (!store) return fail(store);
     store_ = std::move(*store);
@@ -154,18 +157,22 @@ class ServerProcess {
     if (!resolver) return fail(resolver);
     resolver_ = std::move(*resolver);
     network_ = net::make_asio_network(&events_);
-    for (std::size_t i = 0; i < cores; ++i) shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
-    server_ = std::make_unique<server::Server>(
-        server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_, &metrics_, network_.get(), resolver_.get()},
-        to_server_settings(config_));
-    admin_ = std::make_unique<web::Admin>(
-        web::AdminRooms{.directory = server_->directory(), .mailboxes = server_->mailboxes(), .queue = server_->queue(), .clock = &clock_});
+    for (std::size_t i = 0; i < cores; ++i)
+      shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
+    server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_,
+                                                             &metrics_, network_.get(), resolver_.get()},
+                                               to_server_settings(config_));
+    admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
+                                                          .mailboxes = server_->mailboxes(),
+                                                          .queue = server_->queue(),
+                                                          .clock = &clock_});
     server_->set_http_handlers([this](const server::Listen& listen) { return http_handler(listen); });
     return {};
   }
 
   server::Handler http_handler(const server::Listen& listen) {
-    web::HttpService service{.control = server_.get(), .clock = &clock_, .admin = nullptr, .health = true, .metrics = true};
+    web::HttpService service{
+        .control = server_.get(), .clock = &clock_, .admin = nullptr, .health = true, .metrics = true};
     if (listen.at.unix_path == control_socket_of(config_)) {
       service.admin = admin_.get();
     } else {

@@ -1,8 +1,8 @@
 // `config show`: every setting with its value, as TOML that could be read again.
-#include <algorithm>
-
 #include "cli/config.hpp"
 #include "core/text.hpp"
+
+#include <algorithm>
 
 namespace postrider::cli {
 
@@ -30,14 +30,16 @@ std::string duration_text(Duration duration) {
 }
 
 std::string smtp_text(const SmtpKeys& keys) {
-  return fmt::format("max_message_size = \"{}\"\nmax_recipients = {}\nrelay_from = {}\nplaintext_auth = {}\n", keys.max_message_size,
-                     keys.max_recipients, quoted_list(texts_of(keys.relay_from, [](const net::Network4Or6& n) { return n.to_text(); })),
+  return fmt::format("max_message_size = \"{}\"\nmax_recipients = {}\nrelay_from = {}\nplaintext_auth = {}\n",
+                     keys.max_message_size, keys.max_recipients,
+                     quoted_list(texts_of(keys.relay_from, [](const net::Network4Or6& n) { return n.to_text(); })),
                      keys.plaintext_auth);
 }
 
 std::string listen_text(const ListenKeys& listen) {
-  std::string out = fmt::format("\n[[listen]]\nservice = \"{}\"\naddress = {}\n", server::name_of(listen.service),
-                                quoted_list(texts_of(listen.address, [](const net::Endpoint& e) { return e.to_text(); })));
+  std::string out =
+      fmt::format("\n[[listen]]\nservice = \"{}\"\naddress = {}\n", server::name_of(listen.service),
+                  quoted_list(texts_of(listen.address, [](const net::Endpoint& e) { return e.to_text(); })));
   if (listen.service == server::Service::http) {
     std::vector<std::string> serve;
     if (listen.serve_health) serve.emplace_back("health");
@@ -50,22 +52,27 @@ std::string listen_text(const ListenKeys& listen) {
 }  // namespace
 
 std::string show_config(const Config& config) {
-  std::string out = fmt::format("# {}\nhostname = {}\ndata_dir = {}\nuser = {}\ndrain_timeout = {}\n", config.file, json_quoted(config.hostname),
-                                json_quoted(config.data_dir), json_quoted(config.user), duration_text(config.drain_timeout));
-  out += fmt::format("\n[smtp]\nmax_connections = {}\nmax_connections_per_ip = {}\n", config.max_connections, config.max_connections_per_ip);
+  std::string out = fmt::format("# {}\nhostname = {}\ndata_dir = {}\nuser = {}\ndrain_timeout = {}\n", config.file,
+                                json_quoted(config.hostname), json_quoted(config.data_dir), json_quoted(config.user),
+                                duration_text(config.drain_timeout));
+  out += fmt::format("\n[smtp]\nmax_connections = {}\nmax_connections_per_ip = {}\n", config.max_connections,
+                     config.max_connections_per_ip);
   out += fmt::format("\n[queue]\nretry = [{}]\nexpire_after = {}\nexpire_after_bounce = {}\n",
-                     fmt::join(texts_of(config.queue.retry, &duration_text), ", "), duration_text(config.queue.expire_after),
-                     duration_text(config.queue.expire_after_bounce));
+                     fmt::join(texts_of(config.queue.retry, &duration_text), ", "),
+                     duration_text(config.queue.expire_after), duration_text(config.queue.expire_after_bounce));
   out += fmt::format("\n[outbound]\nallow_private = {}\nport = {}\n",
-                     quoted_list(texts_of(config.allow_private, [](const net::Network4Or6& n) { return n.to_text(); })), config.outbound_port);
-  out += fmt::format("\n[dns]\nservers = {}\ntrust_anchor = {}\n", quoted_list(config.dns_servers), json_quoted(config.dns_trust_anchor));
-  out += fmt::format("\n[log]\nformat = \"{}\"\nlevel = \"{}\"\n", config.log_format == LogFormat::json ? "json" : "text", name_of(config.log_level));
+                     quoted_list(texts_of(config.allow_private, [](const net::Network4Or6& n) { return n.to_text(); })),
+                     config.outbound_port);
+  out += fmt::format("\n[dns]\nservers = {}\ntrust_anchor = {}\n", quoted_list(config.dns_servers),
+                     json_quoted(config.dns_trust_anchor));
+  out += fmt::format("\n[log]\nformat = \"{}\"\nlevel = \"{}\"\n",
+                     config.log_format == LogFormat::json ? "json" : "text", name_of(config.log_level));
   out += fmt::format("\n[store]\nmin_free = \"{}\"\n", config.min_free);
   for (const ListenKeys& listen : config.listen) out += listen_text(listen);
   for (const directory::DomainRecord& domain : config.domains) {
-    out += fmt::format("\n[[domain]]\nname = {}\ncatch_all = {}\nsubaddress = {}\npostmaster = {}\n", json_quoted(domain.name.text()),
-                       json_quoted(domain.catch_all ? domain.catch_all->text() : ""), json_quoted(domain.subaddress),
-                       json_quoted(domain.postmaster ? domain.postmaster->text() : ""));
+    out += fmt::format("\n[[domain]]\nname = {}\ncatch_all = {}\nsubaddress = {}\npostmaster = {}\n",
+                       json_quoted(domain.name.text()), json_quoted(domain.catch_all ? domain.catch_all->text() : ""),
+                       json_quoted(domain.subaddress), json_quoted(domain.postmaster ? domain.postmaster->text() : ""));
   }
   for (const directory::AliasRecord& alias : config.aliases) {
     out += fmt::format("\n[[alias]]\naddress = {}\ntargets = {}\n", json_quoted(alias.address.text()),

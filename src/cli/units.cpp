@@ -1,10 +1,10 @@
 // Sizes, durations and near names of the configuration.
-#include <algorithm>
-#include <array>
-
 #include "cli/config.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
+
+#include <algorithm>
+#include <array>
 
 namespace postrider::cli {
 
@@ -46,7 +46,8 @@ Result<Duration> parse_duration(std::string_view text) {
       {{"ms", kSecond / 1000}, {"s", kSecond}, {"m", 60 * kSecond}, {"h", 3600 * kSecond}, {"d", 86'400 * kSecond}});
   const Result<std::uint64_t> nanoseconds = parse_with_unit(text, kUnits);
   if (!nanoseconds) return fail(nanoseconds);
-  if (*nanoseconds > static_cast<std::uint64_t>(Duration::max().count())) return error(Error::too_long, "config.duration");
+  if (*nanoseconds > static_cast<std::uint64_t>(Duration::max().count()))
+    return error(Error::too_long, "config.duration");
   return Duration(static_cast<Duration::rep>(*nanoseconds));
 }
 

@@ -1,6 +1,11 @@
 // What a .cpp needs to define and await tasks. Never included by a header (docs/decisions/0002).
 #pragma once
 
+#include "core/result.hpp"
+#include "core/shard.hpp"
+#include "core/task.hpp"
+#include "core/workers.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -12,11 +17,6 @@
 #include <mutex>
 #include <optional>
 #include <utility>
-
-#include "core/result.hpp"
-#include "core/shard.hpp"
-#include "core/task.hpp"
-#include "core/workers.hpp"
 
 namespace postrider {
 

@@ -9,8 +9,10 @@ namespace postrider {
 [[noreturn]] void check_failed(std::string_view what, const std::source_location& where);
 
 /// Ends the process with a message when `holds` is false.
-inline void check(bool holds, std::string_view what, const std::source_location& where = std::source_location::current()) {
-  if (!holds) [[unlikely]] check_failed(what, where);
+inline void check(bool holds, std::string_view what,
+                  const std::source_location& where = std::source_location::current()) {
+  if (!holds) [[unlikely]]
+    check_failed(what, where);
 }
 
 }  // namespace postrider

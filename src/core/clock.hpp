@@ -1,12 +1,12 @@
 // The door to time. Two clocks, two types: they do not convert.
 #pragma once
 
+#include "core/result.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "core/result.hpp"
 
 namespace postrider {
 

@@ -1,7 +1,3 @@
-#include <gtest/gtest.h>
-
-#include <map>
-
 #include "core/events.hpp"
 #include "core/metrics.hpp"
 #include "core/numbers.hpp"
@@ -11,6 +7,10 @@
 #include "core/test_run.hpp"
 #include "core/text.hpp"
 
+#include <gtest/gtest.h>
+
+#include <map>
+
 namespace postrider {
 namespace {
 
@@ -18,7 +18,8 @@ using std::chrono::seconds;
 
 TEST(Numbers, TakesPlainDecimalsOnly) {
   EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615").value_or(0), ~std::uint64_t{0});
-  for (const char* bad : {"", " 1", "1 ", "+1", "-1", "0x1", "1.0", "1e3", "18446744073709551616", "99999999999999999999999"}) {
+  for (const char* bad :
+       {"", " 1", "1 ", "+1", "-1", "0x1", "1.0", "1e3", "18446744073709551616", "99999999999999999999999"}) {
     EXPECT_FALSE(parse_number<std::uint64_t>(bad)) << bad;
   }
   EXPECT_EQ(parse_number<int>("7", {.min = 1, .max = 6}).error().code, Error::too_long);
@@ -27,8 +28,10 @@ TEST(Numbers, TakesPlainDecimalsOnly) {
 }
 
 TEST(Base64, RoundTripsAndRefusesLooseText) {
-  for (const std::string text : {"", "f", "fo", "foo", "foob", "\xff\x00z"}) EXPECT_EQ(from_base64(to_base64(text)).value_or("?"), text);
-  for (const char* bad : {"Zg", "Zg=", "Z===", "Zg==\n", "Zm9v=Zg=", "Z*==", "===="}) EXPECT_FALSE(from_base64(bad)) << bad;
+  for (const std::string text : {"", "f", "fo", "foo", "foob", "\xff\x00z"})
+    EXPECT_EQ(from_base64(to_base64(text)).value_or("?"), text);
+  for (const char* bad : {"Zg", "Zg=", "Z===", "Zg==\n", "Zm9v=Zg=", "Z*==", "===="})
+    EXPECT_FALSE(from_base64(bad)) << bad;
 }
 
 TEST(Json, QuotesWhatIsNotPlainUtf8) {
@@ -127,7 +130,8 @@ TEST(Signal, WakesEveryWaiterOnce) {
 TEST(Workers, ResultsComeBackToTheShard) {
   test::World world;
   const std::unique_ptr<Workers> workers = make_thread_workers(2);
-  const Result<int> sum = test::run(world, run_on<int>(workers.get(), [] { return Result<int>(42); }), test::Threads::some);
+  const Result<int> sum =
+      test::run(world, run_on<int>(workers.get(), [] { return Result<int>(42); }), test::Threads::some);
   EXPECT_EQ(sum.value_or(0), 42);
 }
 
@@ -153,11 +157,13 @@ TEST(Events, OutsideTextCannotForgeALine) {
   Lines lines;
   Events text(&clock, LogFormat::text, Level::info, &lines);
   text.emit(Greeted{.ip = "192.0.2.1", .hello = "x\r\n2026 error forged ip=1"});
-  EXPECT_EQ(lines.last, R"(2026-05-04T07:11:04.300Z info smtp.greeted ip=192.0.2.1 port=25 hello="x\r\n2026 error forged ip=1")");
+  EXPECT_EQ(lines.last,
+            R"(2026-05-04T07:11:04.300Z info smtp.greeted ip=192.0.2.1 port=25 hello="x\r\n2026 error forged ip=1")");
   Events json(&clock, LogFormat::json, Level::info, &lines);
   json.emit(Greeted{.ip = "192.0.2.1", .hello = "a b"});
-  EXPECT_EQ(lines.last,
-            R"({"v":1,"time":"2026-05-04T07:11:04.300Z","level":"info","event":"smtp.greeted","ip":"192.0.2.1","port":25,"hello":"a b"})");
+  EXPECT_EQ(
+      lines.last,
+      R"({"v":1,"time":"2026-05-04T07:11:04.300Z","level":"info","event":"smtp.greeted","ip":"192.0.2.1","port":25,"hello":"a b"})");
   lines.last.clear();
   Events quiet(&clock, LogFormat::text, Level::warn, &lines);
   quiet.emit(Greeted{.ip = "192.0.2.1", .hello = "a"});
@@ -168,7 +174,9 @@ TEST(Metrics, RendersSorted) {
   Metrics metrics;
   metrics.counter("b_total", "Second")->add(2);
   metrics.gauge("a", "First", R"(service="smtp")")->set(-1);
-  EXPECT_EQ(metrics.render(), "# HELP a First\n# TYPE a gauge\na{service=\"smtp\"} -1\n# HELP b_total Second\n# TYPE b_total counter\nb_total 2\n");
+  EXPECT_EQ(metrics.render(),
+            "# HELP a First\n# TYPE a gauge\na{service=\"smtp\"} -1\n# HELP b_total Second\n# TYPE b_total "
+            "counter\nb_total 2\n");
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "core/events.hpp"
 
+#include "core/text.hpp"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include "core/text.hpp"
 
 namespace postrider {
 
@@ -24,7 +24,8 @@ namespace {
 
 /// Text that may stand unquoted: visible ASCII that no reader of key=value lines trips over.
 bool is_plain(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\\' && c != '='; });
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\\' && c != '='; });
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ void FieldSink::add_raw(std::string_view key, std::string_view raw) {
 void Events::write(Level level, std::string_view name, std::string_view fields) {
   const std::string time = to_rfc3339(clock_->wall());
   if (format_ == LogFormat::json) {
-    output_->write_line(fmt::format(R"({{"v":1,"time":"{}","level":"{}","event":"{}"{}}})", time, name_of(level), name, fields));
+    output_->write_line(
+        fmt::format(R"({{"v":1,"time":"{}","level":"{}","event":"{}"{}}})", time, name_of(level), name, fields));
   } else {
     output_->write_line(fmt::format("{} {} {}{}", time, name_of(level), name, fields));
   }
@@ -77,6 +79,8 @@ class DescriptorOutput final : public LogOutput {
 
 }  // namespace
 
-std::unique_ptr<LogOutput> make_descriptor_output(int descriptor) { return std::make_unique<DescriptorOutput>(descriptor); }
+std::unique_ptr<LogOutput> make_descriptor_output(int descriptor) {
+  return std::make_unique<DescriptorOutput>(descriptor);
+}
 
 }  // namespace postrider

@@ -10,15 +10,15 @@
 // Addresses and our own values come before anything that the remote chose (INTERFACE §4).
 #pragma once
 
+#include "core/clock.hpp"
+#include "core/secret.hpp"
+
 #include <concepts>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-
-#include "core/clock.hpp"
-#include "core/secret.hpp"
 
 namespace postrider {
 

@@ -39,7 +39,8 @@ class Metrics {
     std::string_view type;
     std::map<std::string, std::unique_ptr<Metric>, std::less<>> by_labels;
   };
-  [[nodiscard]] Metric* find(std::string_view name, std::string_view help, std::string_view labels, std::string_view type);
+  [[nodiscard]] Metric* find(std::string_view name, std::string_view help, std::string_view labels,
+                             std::string_view type);
   mutable std::mutex mutex_;
   std::map<std::string, Family, std::less<>> families_;
 };

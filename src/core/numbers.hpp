@@ -1,13 +1,13 @@
 // Numbers from outside: parsed strictly, added and multiplied with overflow checks, narrowed on purpose.
 #pragma once
 
+#include "core/check.hpp"
+#include "core/result.hpp"
+
 #include <charconv>
 #include <concepts>
 #include <limits>
 #include <string_view>
-
-#include "core/check.hpp"
-#include "core/result.hpp"
 
 namespace postrider {
 

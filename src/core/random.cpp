@@ -1,13 +1,13 @@
 #include "core/random.hpp"
 
+#include "core/check.hpp"
+
 #include <sys/random.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include "core/check.hpp"
 
 namespace postrider {
 
@@ -21,7 +21,8 @@ std::uint64_t Random::u64() {
 
 std::uint64_t Random::below(std::uint64_t n) {
   check(n > 0, "Random::below(0)");
-  const std::uint64_t excess = (~std::uint64_t{0} % n + 1) % n;  // values past the last whole multiple of n would be uneven
+  const std::uint64_t excess =
+      (~std::uint64_t{0} % n + 1) % n;  // values past the last whole multiple of n would be uneven
   for (;;) {
     const std::uint64_t value = u64();
     if (value <= ~std::uint64_t{0} - excess) return value % n;

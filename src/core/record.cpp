@@ -8,14 +8,17 @@ namespace {
 
 template <class T>
 void append_big_endian(std::string& out, T value) {
-  for (std::size_t shift = sizeof(T) * 8; shift != 0; shift -= 8) out += static_cast<char>((value >> (shift - 8)) & 0xFFU);
+  for (std::size_t shift = sizeof(T) * 8; shift != 0; shift -= 8)
+    out += static_cast<char>((value >> (shift - 8)) & 0xFFU);
 }
 
 template <class T>
 Result<T> read_big_endian(std::string_view octets, std::size_t offset) {
-  if (offset > octets.size() || octets.size() - offset < sizeof(T)) return error(Error::corrupt, "record.number", "key too short");
+  if (offset > octets.size() || octets.size() - offset < sizeof(T))
+    return error(Error::corrupt, "record.number", "key too short");
   T value = 0;
-  for (const char c : octets.substr(offset, sizeof(T))) value = static_cast<T>((value << 8U) | static_cast<std::uint8_t>(c));
+  for (const char c : octets.substr(offset, sizeof(T)))
+    value = static_cast<T>((value << 8U) | static_cast<std::uint8_t>(c));
   return value;
 }
 
@@ -36,9 +39,15 @@ constexpr std::size_t kChecksumOctets = 4;
 void append_u16(std::string& out, std::uint16_t value) { append_big_endian(out, value); }
 void append_u32(std::string& out, std::uint32_t value) { append_big_endian(out, value); }
 void append_u64(std::string& out, std::uint64_t value) { append_big_endian(out, value); }
-Result<std::uint16_t> read_u16(std::string_view octets, std::size_t offset) { return read_big_endian<std::uint16_t>(octets, offset); }
-Result<std::uint32_t> read_u32(std::string_view octets, std::size_t offset) { return read_big_endian<std::uint32_t>(octets, offset); }
-Result<std::uint64_t> read_u64(std::string_view octets, std::size_t offset) { return read_big_endian<std::uint64_t>(octets, offset); }
+Result<std::uint16_t> read_u16(std::string_view octets, std::size_t offset) {
+  return read_big_endian<std::uint16_t>(octets, offset);
+}
+Result<std::uint32_t> read_u32(std::string_view octets, std::size_t offset) {
+  return read_big_endian<std::uint32_t>(octets, offset);
+}
+Result<std::uint64_t> read_u64(std::string_view octets, std::size_t offset) {
+  return read_big_endian<std::uint64_t>(octets, offset);
+}
 
 std::uint32_t crc32c(std::string_view octets) {
   std::uint32_t crc = ~0U;

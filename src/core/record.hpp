@@ -1,12 +1,13 @@
-// Stored values: versioned records with a format octet and a checksum; and the big-endian numbers that keys are made of.
+// Stored values: versioned records with a format octet and a checksum; and the big-endian numbers that keys are made
+// of.
 #pragma once
+
+#include "core/result.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/result.hpp"
 
 namespace postrider {
 
@@ -37,8 +38,10 @@ class RecordWriter {
   std::string out_;
 };
 
-/// Reads one record back. Every read after a failed one fails too, so a decoder may read all fields and test `end()` once:
-///   RecordReader in(octets, kFormat); x.a = in.number(); x.b = in.text(); if (auto ok = in.end(); !ok) return fail(ok);
+/// Reads one record back. Every read after a failed one fails too, so a decoder may read all fields and test `end()`
+/// once:
+///   RecordReader in(octets, kFormat); x.a = in.number(); x.b = in.text(); if (auto ok = in.end(); !ok) return
+///   fail(ok);
 class RecordReader {
  public:
   /// Checks checksum and format octet; a mismatch makes `end()` fail with corrupt.

@@ -8,8 +8,8 @@
 
 namespace postrider {
 
-/// Why something failed. `code` answers what the caller may do; `place` is a literal ("dkim.key"); `detail` is for people
-/// and may quote outside text, so it is escaped wherever it is shown.
+/// Why something failed. `code` answers what the caller may do; `place` is a literal ("dkim.key"); `detail` is for
+/// people and may quote outside text, so it is escaped wherever it is shown.
 struct Error {
   enum class Code : unsigned char {
     malformed,    ///< the input is not what the grammar wants

@@ -1,5 +1,9 @@
 #include "core/shard.hpp"
 
+#include "core/await.hpp"
+#include "core/check.hpp"
+#include "core/events.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -7,11 +11,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <exception>
 
-#include "core/await.hpp"
-#include "core/check.hpp"
-#include "core/events.hpp"
+#include <exception>
 
 namespace postrider {
 

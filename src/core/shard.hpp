@@ -1,6 +1,9 @@
 // A shard: one io_context, one thread, and the deadlines of everything that waits on it.
 #pragma once
 
+#include "core/clock.hpp"
+#include "core/task.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -8,9 +11,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-
-#include "core/clock.hpp"
-#include "core/task.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -28,7 +28,8 @@ class Deadlines {
   class Handle {
    public:
     Handle() = default;
-    Handle(Handle&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), at_(other.at_), number_(other.number_) {}
+    Handle(Handle&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), at_(other.at_), number_(other.number_) {}
     Handle& operator=(Handle&& other) noexcept;
     ~Handle() { cancel(); }
     void cancel();

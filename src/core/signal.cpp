@@ -51,7 +51,8 @@ bool Signal::is_set() const {
 }
 
 Signal::Watch Signal::watch(Shard* shard, std::move_only_function<void()> wake) {
-  auto node = std::make_shared<Watch::Node>(Watch::Node{.shard = shard, .wake = std::move(wake), .alive = true, .position = 0, .owner = state_});
+  auto node = std::make_shared<Watch::Node>(
+      Watch::Node{.shard = shard, .wake = std::move(wake), .alive = true, .position = 0, .owner = state_});
   const std::scoped_lock lock(state_->mutex);
   node->position = state_->watches.size();
   state_->watches.push_back(node);

@@ -1,21 +1,21 @@
 // The one form of waiting for something other than octets.
 #pragma once
 
+#include "core/clock.hpp"
+#include "core/result.hpp"
+#include "core/task.hpp"
+
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
-#include "core/clock.hpp"
-#include "core/result.hpp"
-#include "core/task.hpp"
-
 namespace postrider {
 
 class Shard;
 
-/// A flag that wakes. Set from any thread; setting it again while it is set changes nothing (it coalesces). It stays set
-/// until its owner clears it, so no waiter misses it. Owner's loop: wait, clear, look at what changed.
+/// A flag that wakes. Set from any thread; setting it again while it is set changes nothing (it coalesces). It stays
+/// set until its owner clears it, so no waiter misses it. Owner's loop: wait, clear, look at what changed.
 class Signal {
  public:
   Signal();

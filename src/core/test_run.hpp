@@ -1,16 +1,17 @@
 // For tests: runs coroutines to their end on a simulated shard. The clock jumps when nothing else is ready.
 #pragma once
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <exception>
-#include <optional>
-#include <utility>
-
 #include "core/await.hpp"
 #include "core/check.hpp"
 #include "core/events.hpp"
 #include "core/shard.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+#include <optional>
+#include <utility>
 
 namespace postrider::test {
 

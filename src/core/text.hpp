@@ -1,12 +1,12 @@
 // Text helpers on octets: ASCII only, no locale.
 #pragma once
 
+#include "core/result.hpp"
+
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "core/result.hpp"
 
 namespace postrider {
 

@@ -1,11 +1,11 @@
 // The door to threads: blocking or heavy work (hashing, large files, scans) off the shards.
 #pragma once
 
+#include "core/result.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <memory>
-
-#include "core/result.hpp"
 
 namespace postrider {
 

@@ -1,10 +1,10 @@
 #include "delivery/deliverer.hpp"
 
-#include <atomic>
-
 #include "core/await.hpp"
 #include "delivery/events.hpp"
 #include "delivery/job.hpp"
+
+#include <atomic>
 
 namespace postrider::delivery {
 
@@ -22,7 +22,8 @@ struct Deliverer::Inside {
                  .failed = outcome(doors, "failed")} {}
 
   static Metric* outcome(const Doors& doors, std::string_view name) {
-    return doors.metrics->counter("postrider_delivery_attempts_total", "Ended attempts by outcome", fmt::format("outcome=\"{}\"", name));
+    return doors.metrics->counter("postrider_delivery_attempts_total", "Ended attempts by outcome",
+                                  fmt::format("outcome=\"{}\"", name));
   }
 
   static Task<void> work(Inside* inside, queue::Job taken) {
@@ -37,7 +38,8 @@ struct Deliverer::Inside {
   Signal job_ended;
 };
 
-Deliverer::Deliverer(Doors doors, Rooms rooms, Settings settings) : inside_(std::make_unique<Inside>(doors, rooms, settings)) {}
+Deliverer::Deliverer(Doors doors, Rooms rooms, Settings settings)
+    : inside_(std::make_unique<Inside>(doors, rooms, settings)) {}
 Deliverer::~Deliverer() = default;
 
 namespace {

@@ -1,11 +1,6 @@
 // Takes jobs from the queue, finds the next hop of each recipient, carries it there, and commits what came of it.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "core/metrics.hpp"
@@ -19,6 +14,11 @@
 #include "queue/queue.hpp"
 #include "route/route.hpp"
 #include "store/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace postrider::delivery {
 
@@ -57,7 +57,8 @@ class Deliverer {
   Deliverer(Doors doors, Rooms rooms, Settings settings);
   ~Deliverer();
 
-  /// Takes jobs until `stop` is set and spreads them over `shards`; gives when the last one has ended. Runs on shards[0].
+  /// Takes jobs until `stop` is set and spreads them over `shards`; gives when the last one has ended. Runs on
+  /// shards[0].
   [[nodiscard]] Task<void> run(std::vector<Shard*> shards, Signal* stop);
 
  private:

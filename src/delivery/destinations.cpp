@@ -1,11 +1,11 @@
 #include "delivery/destinations.hpp"
 
+#include "core/await.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <mutex>
-
-#include "core/await.hpp"
 
 namespace postrider::delivery {
 

@@ -1,10 +1,10 @@
 // How many connections a destination gets: slow start, halved on failure (LIMITS.md "per destination").
 #pragma once
 
+#include "core/task.hpp"
+
 #include <memory>
 #include <string>
-
-#include "core/task.hpp"
 
 namespace postrider::delivery {
 
@@ -26,7 +26,8 @@ class Destinations {
    private:
     friend class Destinations;
     struct State;
-    Slot(std::shared_ptr<State> state, std::string destination) : state_(std::move(state)), destination_(std::move(destination)) {}
+    Slot(std::shared_ptr<State> state, std::string destination)
+        : state_(std::move(state)), destination_(std::move(destination)) {}
     std::shared_ptr<State> state_;  // shared: slots may outlive the table at shutdown
     std::string destination_;
   };

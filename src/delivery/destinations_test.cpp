@@ -1,10 +1,10 @@
 #include "delivery/destinations.hpp"
 
+#include "core/test_run.hpp"
+
 #include <gtest/gtest.h>
 
 #include <deque>
-
-#include "core/test_run.hpp"
 
 namespace postrider::delivery {
 namespace {
@@ -15,7 +15,9 @@ struct Table {
   std::deque<Destinations::Slot> held;
 };
 
-Task<void> take(Table* table, std::string name) { table->held.push_back(co_await table->destinations.take(std::move(name))); }
+Task<void> take(Table* table, std::string name) {
+  table->held.push_back(co_await table->destinations.take(std::move(name)));
+}
 
 /// Asks for `count` slots; gives how many are held then.
 std::size_t ask(Table& table, const std::string& name, int count) {

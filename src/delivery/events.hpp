@@ -1,10 +1,10 @@
 // What delivery says in the log.
 #pragma once
 
+#include "core/events.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "core/events.hpp"
 
 namespace postrider::delivery {
 

@@ -1,12 +1,12 @@
 #include "delivery/job.hpp"
 
-#include <algorithm>
-#include <map>
-
 #include "core/await.hpp"
 #include "core/overloaded.hpp"
 #include "delivery/events.hpp"
 #include "mail/trace_fields.hpp"
+
+#include <algorithm>
+#include <map>
 
 namespace postrider::delivery {
 
@@ -24,8 +24,8 @@ std::string_view name_of(queue::Attempt attempt) {
   return "unknown";
 }
 
-/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table, when
-/// there may be room. False: there are no failures, the report is not what is in the way.
+/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table,
+/// when there may be room. False: there are no failures, the report is not what is in the way.
 bool put_off_failures(std::vector<Ended>* ended) {
   bool any = false;
   for (Ended& one : *ended) {
@@ -52,7 +52,8 @@ queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& r
 /// The entry's content as the relay reads it.
 class StoredContent final : public ContentSource {
  public:
-  StoredContent(store::Store* store, store::Content content) : store_(store), content_(std::move(content)), reader_(store_, content_) {}
+  StoredContent(store::Store* store, store::Content content)
+      : store_(store), content_(std::move(content)), reader_(store_, content_) {}
   void rewind() override { reader_ = store::ContentReader(store_, content_); }
   Task<Result<std::string>> next(std::size_t octets_max) override { return reader_.next(octets_max); }
 
@@ -97,18 +98,19 @@ Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> rec
       continue;
     }
     const queue::Outcome outcome = std::visit(
-        Overloaded{
-            [](const route::Relay&) { return queue::Outcome(); },
-            [&](const route::Hold&) {
-              return queue::Outcome{queue::Attempt::deferred, "4.3.2", "451 4.3.2 held by " + decision.rule, {}};
-            },
-            [&](const route::Discard&) {
-              return queue::Outcome{queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}};
-            },
-            [](const route::NoRoute& none) {
-              const auto attempt = none.permanent ? queue::Attempt::failed : queue::Attempt::deferred;
-              return queue::Outcome{attempt, none.status, (none.permanent ? "550 " : "451 ") + none.status + ' ' + none.text, {}};
-            }},
+        Overloaded{[](const route::Relay&) { return queue::Outcome(); },
+                   [&](const route::Hold&) {
+                     return queue::Outcome{queue::Attempt::deferred, "4.3.2", "451 4.3.2 held by " + decision.rule, {}};
+                   },
+                   [&](const route::Discard&) {
+                     return queue::Outcome{
+                         queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}};
+                   },
+                   [](const route::NoRoute& none) {
+                     const auto attempt = none.permanent ? queue::Attempt::failed : queue::Attempt::deferred;
+                     return queue::Outcome{
+                         attempt, none.status, (none.permanent ? "550 " : "451 ") + none.status + ' ' + none.text, {}};
+                   }},
         decision.next);
     for (queue::Recipient& recipient : members) ended.push_back({std::move(recipient), outcome});
   }
@@ -128,8 +130,8 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
                        .size_octets = job->entry_.content.size_octets(),
                        .has_eight_bit = job->entry_.has_eight_bit};
   for (const queue::Recipient& recipient : group.recipients) message.recipients.push_back(recipient.address);
-  const RelayResult result =
-      co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(group.relay), std::move(message), &content);
+  const RelayResult result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(group.relay),
+                                            std::move(message), &content);
   const bool reached = std::ranges::any_of(result.outcomes, [](const smtp::RecipientOutcome& outcome) {
     return outcome.phase != smtp::Phase::connect && outcome.phase != smtp::Phase::greeting;
   });
@@ -146,15 +148,17 @@ Task<void> Job::deliver_locally(queue::Recipient recipient) {
   std::vector<Ended> ended;
   if (found) {
     const auto* const deliverable = std::get_if<directory::Deliverable>(&*found);
-    const bool there = deliverable != nullptr && std::ranges::any_of(deliverable->targets, [&](const directory::Target& target) {
-                         return target.account == recipient.account;
-                       });
+    const bool there =
+        deliverable != nullptr && std::ranges::any_of(deliverable->targets, [&](const directory::Target& target) {
+          return target.account == recipient.account;
+        });
     if (there) {
       const Result<void> appended = co_await append(recipient);
       if (appended) co_return;
       const bool later = is_transient(appended.error().code);
       const std::string line = (later ? "451 4.3.0 " : "550 5.3.0 ") + describe(appended.error());
-      const queue::Outcome outcome{later ? queue::Attempt::deferred : queue::Attempt::failed, later ? "4.3.0" : "5.3.0", line, {}};
+      const queue::Outcome outcome{
+          later ? queue::Attempt::deferred : queue::Attempt::failed, later ? "4.3.0" : "5.3.0", line, {}};
       ended.push_back({std::move(recipient), outcome});
     } else {
       const queue::Outcome gone{queue::Attempt::failed, "5.1.1", "550 5.1.1 the mailbox is gone", {}};
@@ -180,18 +184,22 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
     }
     co_await lock();
     queue::Entry entry = entry_;
-    mailbox::NewMessage message{.content = entry.content, .internal_date = workshop_->doors.clock->wall(), .flags = 0, .keywords = {}};
-    message.content.prefix = mail::return_path_field(entry.reverse_path) + mail::delivered_to_field(recipient.address) + entry.content.prefix;
+    mailbox::NewMessage message{
+        .content = entry.content, .internal_date = workshop_->doors.clock->wall(), .flags = 0, .keywords = {}};
+    message.content.prefix = mail::return_path_field(entry.reverse_path) + mail::delivered_to_field(recipient.address) +
+                             entry.content.prefix;
     message.content.dropped = entry.return_paths;  // 5321 §4.4: an earlier one goes, at final delivery only
     store::Transaction transaction;
     transaction.add_ref(entry.content.body.id);
-    const Result<queue::Fate> fate = workshop_->rooms.queue->stage_settle(transaction, entry, ended.front().recipient, outcome);
+    const Result<queue::Fate> fate =
+        workshop_->rooms.queue->stage_settle(transaction, entry, ended.front().recipient, outcome);
     if (!fate) {
       unlock();
       co_return fail(fate);
     }
     workshop_->rooms.queue->stage_entry(transaction, entry);
-    const Result<store::Version> committed = co_await workshop_->turns.append(*recipient.account, message, std::move(transaction));
+    const Result<store::Version> committed =
+        co_await workshop_->turns.append(*recipient.account, message, std::move(transaction));
     if (committed) {
       entry.version = *committed;
       entry_ = std::move(entry);
@@ -219,7 +227,8 @@ Task<void> Job::settle(std::vector<Ended> ended) {
       if (!result) break;
     }
     result = co_await commit(&ended);
-    if (!result && result.error().code == Error::exhausted && put_off_failures(&ended)) result = co_await commit(&ended);
+    if (!result && result.error().code == Error::exhausted && put_off_failures(&ended))
+      result = co_await commit(&ended);
   }
   for (const Ended& one : ended) {
     if (result) {
@@ -239,7 +248,8 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
   std::vector<Failure> to_postmaster;
   Result<void> staged;
   for (const Ended& one : *ended) {
-    const Result<queue::Fate> fate = workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
+    const Result<queue::Fate> fate =
+        workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
     if (!fate) {
       staged = fail(fate);
       break;
@@ -248,9 +258,11 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
     if (*fate == queue::Fate::held_for_postmaster) to_postmaster.push_back({one.recipient, one.outcome});
   }
   std::vector<queue::NewEntry> reports;
-  for (const auto& [failures, to] : {std::pair(&to_sender, queue::ReportTo::sender), std::pair(&to_postmaster, queue::ReportTo::postmaster)}) {
+  for (const auto& [failures, to] :
+       {std::pair(&to_sender, queue::ReportTo::sender), std::pair(&to_postmaster, queue::ReportTo::postmaster)}) {
     if (!staged || failures->empty()) continue;
-    Result<std::optional<queue::NewEntry>> report = co_await workshop_->reporter.stage(&transaction, entry_, *failures, to);
+    Result<std::optional<queue::NewEntry>> report =
+        co_await workshop_->reporter.stage(&transaction, entry_, *failures, to);
     if (!report) {
       staged = fail(report);
     } else if (*report) {
@@ -259,7 +271,8 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
   }
   if (staged) {
     workshop_->rooms.queue->stage_entry(transaction, entry);
-    const Result<store::Version> committed = co_await workshop_->doors.store->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await workshop_->doors.store->commit(std::move(transaction), store::Durability::durable);
     if (committed) {
       entry.version = *committed;
       entry_ = std::move(entry);

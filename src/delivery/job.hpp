@@ -1,16 +1,16 @@
 // One job in hand: the recipients of one entry, carried to where they go. Inside of the deliverer.
 #pragma once
 
+#include "delivery/deliverer.hpp"
+#include "delivery/destinations.hpp"
+#include "delivery/mailbox_turns.hpp"
+#include "delivery/report.hpp"
+
 #include <deque>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "delivery/deliverer.hpp"
-#include "delivery/destinations.hpp"
-#include "delivery/mailbox_turns.hpp"
-#include "delivery/report.hpp"
 
 namespace postrider::delivery {
 

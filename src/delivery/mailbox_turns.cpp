@@ -1,11 +1,11 @@
 #include "delivery/mailbox_turns.hpp"
 
+#include "core/await.hpp"
+
 #include <deque>
 #include <map>
 #include <mutex>
 #include <vector>
-
-#include "core/await.hpp"
 
 namespace postrider::delivery {
 
@@ -48,7 +48,8 @@ struct MailboxTurns::Inside {
   }
 
   /// One commit of `batch[first, last)`; on conflict the state of the mailbox is read again by the caller.
-  Task<Result<store::Version>> commit(mail::AccountId account, std::vector<Append>* batch, std::size_t first, std::size_t last) {
+  Task<Result<store::Version>> commit(mail::AccountId account, std::vector<Append>* batch, std::size_t first,
+                                      std::size_t last) {
     Result<mailbox::Mailbox> inbox = co_await mailboxes->open_inbox(account);
     if (!inbox) co_return fail(inbox);
     store::Transaction transaction;
@@ -71,7 +72,8 @@ MailboxTurns::MailboxTurns(store::Store* store, mailbox::Mailboxes* mailboxes) :
 
 MailboxTurns::~MailboxTurns() = default;
 
-Task<Result<store::Version>> MailboxTurns::append(mail::AccountId account, mailbox::NewMessage message, store::Transaction together) {
+Task<Result<store::Version>> MailboxTurns::append(mail::AccountId account, mailbox::NewMessage message,
+                                                  store::Transaction together) {
   Shard* const shard = co_await this_shard();
   Append append{std::move(message), std::move(together), {}};
   const Completion<Result<store::Version>> done = append.done;

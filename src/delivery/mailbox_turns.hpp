@@ -1,11 +1,11 @@
 // Appends to one mailbox take turns and share commits (DESIGN §5 "Mailbox turns").
 #pragma once
 
-#include <memory>
-
 #include "core/shard.hpp"
 #include "mailbox/mailbox.hpp"
 #include "store/store.hpp"
+
+#include <memory>
 
 namespace postrider::delivery {
 
@@ -16,10 +16,11 @@ class MailboxTurns {
   MailboxTurns(store::Store* store, mailbox::Mailboxes* mailboxes);
   ~MailboxTurns();
 
-  /// Appends `message` to the account's INBOX in one commit with `together` (the recipient's way out of the queue, and the
-  /// reference to the body). Gives the version of the commit. Thread-safe.
-  /// Errors  conflict: a precondition of `together` failed, nothing happened; and those of Store::commit and stage_append.
-  [[nodiscard]] Task<Result<store::Version>> append(mail::AccountId account, mailbox::NewMessage message, store::Transaction together);
+  /// Appends `message` to the account's INBOX in one commit with `together` (the recipient's way out of the queue, and
+  /// the reference to the body). Gives the version of the commit. Thread-safe. Errors  conflict: a precondition of
+  /// `together` failed, nothing happened; and those of Store::commit and stage_append.
+  [[nodiscard]] Task<Result<store::Version>> append(mail::AccountId account, mailbox::NewMessage message,
+                                                    store::Transaction together);
 
  private:
   struct Inside;

@@ -1,10 +1,10 @@
 #include "delivery/relay.hpp"
 
-#include <algorithm>
-#include <optional>
-
 #include "core/await.hpp"
 #include "core/overloaded.hpp"
+
+#include <algorithm>
+#include <optional>
 
 namespace postrider::delivery {
 
@@ -29,8 +29,14 @@ Duration wait_of(const ClientTimeouts& timeouts, smtp::ClientWait wait) {
 /// Drives one client session until it is closed.
 class Driver {
  public:
-  Driver(net::Stream* stream, const RelaySettings* settings, const RelayMessage* message, ContentSource* content, Observe observe)
-      : stream_(stream), settings_(settings), message_(message), content_(content), observe_(std::move(observe)), session_(settings->hostname) {}
+  Driver(net::Stream* stream, const RelaySettings* settings, const RelayMessage* message, ContentSource* content,
+         Observe observe)
+      : stream_(stream),
+        settings_(settings),
+        message_(message),
+        content_(content),
+        observe_(std::move(observe)),
+        session_(settings->hostname) {}
 
   Task<SessionResult> run(Clock* clock) {
     session_.start(todo_);
@@ -127,7 +133,8 @@ class Driver {
 
   /// For recipients whose transaction could not begin because the session ended after an earlier one.
   static smtp::RecipientOutcome lost_session() {
-    return {.reply = {.code = 451, .enhanced = "4.4.2", .text = "session ended before this recipient's turn"}, .phase = smtp::Phase::mail};
+    return {.reply = {.code = 451, .enhanced = "4.4.2", .text = "session ended before this recipient's turn"},
+            .phase = smtp::Phase::mail};
   }
 
   net::Stream* stream_;
@@ -145,10 +152,14 @@ class Driver {
 
 smtp::RecipientOutcome not_connected(const Error& why) {
   if (why.code == Error::denied) {  // SECURITY R11: the name points to where mail must not go
-    return {.reply = {.code = 550, .enhanced = "5.4.4", .text = "address of the next hop is not allowed: " + why.detail}, .phase = smtp::Phase::connect};
+    return {
+        .reply = {.code = 550, .enhanced = "5.4.4", .text = "address of the next hop is not allowed: " + why.detail},
+        .phase = smtp::Phase::connect};
   }
   const bool late = why.code == Error::timeout;
-  return {.reply = {.code = 451, .enhanced = "4.4.1", .text = late ? "connect timed out" : "connect failed: " + describe(why)},
+  return {.reply = {.code = 451,
+                    .enhanced = "4.4.1",
+                    .text = late ? "connect timed out" : "connect failed: " + describe(why)},
           .phase = smtp::Phase::connect};
 }
 
@@ -156,16 +167,19 @@ net::Address address_of(const route::AddressOctets& octets) { return net::Addres
 
 }  // namespace
 
-Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message, ContentSource* content, Observe observe) {
+Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message, ContentSource* content,
+                              Observe observe) {
   Shard* const shard = co_await this_shard();
   Driver driver(stream, &settings, &message, content, std::move(observe));
   co_return co_await driver.run(&shard->clock());
 }
 
-Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route, RelayMessage message, ContentSource* content) {
+Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route, RelayMessage message,
+                        ContentSource* content) {
   Shard* const shard = co_await this_shard();
   RelayResult result;
-  smtp::RecipientOutcome last = {.reply = {.code = 550, .enhanced = "5.4.4", .text = "no host has an address"}, .phase = smtp::Phase::connect};
+  smtp::RecipientOutcome last = {.reply = {.code = 550, .enhanced = "5.4.4", .text = "no host has an address"},
+                                 .phase = smtp::Phase::connect};
   unsigned sessions = 0;
   for (const route::Hop& hop : route.hops) {
     for (const route::AddressOctets& octets : hop.addresses) {
@@ -177,7 +191,8 @@ Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route
       const std::string remote = hop.host + " [" + to.address.to_text() + "]";
       if (!stream) {
         smtp::RecipientOutcome failure = not_connected(stream.error());
-        if (!smtp::is_permanent(failure.reply) || smtp::is_permanent(last.reply)) last = std::move(failure);  // transient stays transient
+        if (!smtp::is_permanent(failure.reply) || smtp::is_permanent(last.reply))
+          last = std::move(failure);  // transient stays transient
         result.remote = remote;
         continue;
       }

@@ -1,10 +1,6 @@
 // The SMTP transport: one entry's recipients to one next hop.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
-
 #include "core/clock.hpp"
 #include "mail/address.hpp"
 #include "net/connector.hpp"
@@ -12,6 +8,10 @@
 #include "route/route.hpp"
 #include "smtp/client_session.hpp"
 #include "store/content.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
 
 namespace postrider::delivery {
 
@@ -58,8 +58,8 @@ struct RelayResult {
 
 /// Tries the hops in order until one takes a transaction (5321 §5.1); at most kSessionsAnAttemptMax sessions. Once a
 /// transaction has begun its outcomes stand, whatever they are.
-[[nodiscard]] Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route, RelayMessage message,
-                                      ContentSource* content);
+[[nodiscard]] Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route,
+                                      RelayMessage message, ContentSource* content);
 
 /// Sees what goes over the wire: '>' what we send, '<' what the remote says.
 using Observe = std::function<void(char direction, std::string_view octets)>;
@@ -69,8 +69,9 @@ struct SessionResult {
   bool began = false;  ///< false: the session was refused before a transaction, another host may be tried
 };
 
-/// One session over a stream that is open: greeting to QUIT. Transactions of at most kRecipientsATransactionMax recipients.
-[[nodiscard]] Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message, ContentSource* content,
-                                            Observe observe);
+/// One session over a stream that is open: greeting to QUIT. Transactions of at most kRecipientsATransactionMax
+/// recipients.
+[[nodiscard]] Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message,
+                                            ContentSource* content, Observe observe);
 
 }  // namespace postrider::delivery

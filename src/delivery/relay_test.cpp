@@ -1,13 +1,13 @@
 #include "delivery/relay.hpp"
 
+#include "core/test_run.hpp"
+#include "net/sim_network.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
-
-#include "core/test_run.hpp"
-#include "net/sim_network.hpp"
 
 namespace postrider::delivery {
 namespace {
@@ -82,23 +82,32 @@ Task<void> listen(Scene* scene, Remote* remote, std::unique_ptr<net::Listener> l
 
 void start(Scene& scene, Remote& remote) {
   std::vector<Shard*> shards(1, &scene.world.shard);
-  auto listeners = scene.network.host(remote.address)->listen({.address = remote.address, .port = 25, .unix_path = {}}, shards);
+  auto listeners =
+      scene.network.host(remote.address)->listen({.address = remote.address, .port = 25, .unix_path = {}}, shards);
   check(listeners.has_value(), "test: listen");
   spawn(&scene.world.shard, "listen", listen(&scene, &remote, std::move(listeners->front())));
 }
 
 net::Address host(std::uint8_t last) { return net::Address::v4({10, 0, 0, last}); }
-route::Hop hop(const net::Address& address) { return {.host = "mx.remote.test", .addresses = {address.octets()}, .port = 25, .from_dns = true}; }
+route::Hop hop(const net::Address& address) {
+  return {.host = "mx.remote.test", .addresses = {address.octets()}, .port = 25, .from_dns = true};
+}
 
 RelayMessage message(std::size_t recipients) {
-  RelayMessage out{.reverse_path = mail::Path(*mail::Address::parse("a@b.test")), .recipients = {}, .size_octets = 100, .has_eight_bit = false};
-  for (std::size_t i = 0; i < recipients; ++i) out.recipients.push_back(*mail::Address::parse(fmt::format("r{}@remote.test", i)));
+  RelayMessage out{.reverse_path = mail::Path(*mail::Address::parse("a@b.test")),
+                   .recipients = {},
+                   .size_octets = 100,
+                   .has_eight_bit = false};
+  for (std::size_t i = 0; i < recipients; ++i)
+    out.recipients.push_back(*mail::Address::parse(fmt::format("r{}@remote.test", i)));
   return out;
 }
 
-RelayResult run(Scene& scene, std::vector<route::Hop> hops, std::size_t recipients = 1, Text text = Text("Subject: x\r\n\r\nbody\r\n")) {
-  RelayResult result = test::run(scene.world, relay(&scene.connector, {.hostname = "mx.b.test", .timeouts = {}},
-                                                    {.hops = std::move(hops), .destination = "remote.test"}, message(recipients), &text));
+RelayResult run(Scene& scene, std::vector<route::Hop> hops, std::size_t recipients = 1,
+                Text text = Text("Subject: x\r\n\r\nbody\r\n")) {
+  RelayResult result = test::run(
+      scene.world, relay(&scene.connector, {.hostname = "mx.b.test", .timeouts = {}},
+                         {.hops = std::move(hops), .destination = "remote.test"}, message(recipients), &text));
   scene.stop.set();
   scene.world.run_until_still();
   EXPECT_EQ(scene.world.shard.tasks(), 0U);
@@ -150,7 +159,8 @@ TEST(Relay, AtMostFiveSessionsAnAttempt) {
   for (Remote& remote : remotes) start(scene, remote);
   const RelayResult result = run(scene, hops);
   EXPECT_EQ(result.outcomes.at(0).reply.code, 450);
-  EXPECT_EQ(std::ranges::count_if(remotes, [](const Remote& remote) { return remote.sessions > 0; }), kSessionsAnAttemptMax);
+  EXPECT_EQ(std::ranges::count_if(remotes, [](const Remote& remote) { return remote.sessions > 0; }),
+            kSessionsAnAttemptMax);
 }
 
 TEST(Relay, AGreetingThatNeverEndsHasFiveMinutes) {
@@ -182,7 +192,9 @@ TEST(Relay, ManyRecipientsGoInTransactionsOfFifty) {
   const RelayResult result = run(scene, {hop(host(1))}, 120, std::move(text));
   ASSERT_EQ(result.outcomes.size(), 120U);
   std::size_t mails = 0;
-  for (std::size_t at = remote.heard.find("MAIL FROM"); at != std::string::npos; at = remote.heard.find("MAIL FROM", at + 1)) ++mails;
+  for (std::size_t at = remote.heard.find("MAIL FROM"); at != std::string::npos;
+       at = remote.heard.find("MAIL FROM", at + 1))
+    ++mails;
   EXPECT_LE(mails, 3U);
   EXPECT_EQ(remote.sessions, 1);
 }

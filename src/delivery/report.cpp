@@ -1,8 +1,8 @@
 #include "delivery/report.hpp"
 
-#include <utility>
-
 #include "core/await.hpp"
+
+#include <utility>
 
 namespace postrider::delivery {
 
@@ -70,8 +70,8 @@ Task<Result<std::string>> Reporter::original_headers(store::Content content) {
   co_return headers;
 }
 
-Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction* transaction, queue::Entry entry, std::vector<Failure> failures,
-                                                             queue::ReportTo to) {
+Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction* transaction, queue::Entry entry,
+                                                             std::vector<Failure> failures, queue::ReportTo to) {
   using Report = std::optional<queue::NewEntry>;
   std::optional<mail::Address> reader;
   Result<std::vector<queue::NewRecipient>> recipients = std::vector<queue::NewRecipient>();

@@ -1,11 +1,11 @@
 // What is told about recipients that failed for good: a DSN to the sender, or a notice to postmaster (SECURITY R8).
 #pragma once
 
-#include <optional>
-#include <vector>
-
 #include "delivery/deliverer.hpp"
 #include "mail/dsn.hpp"
+
+#include <optional>
+#include <vector>
 
 namespace postrider::delivery {
 
@@ -17,13 +17,14 @@ struct Failure {
 
 class Reporter {
  public:
-  Reporter(Doors doors, Rooms rooms, Settings settings) : doors_(doors), rooms_(rooms), settings_(std::move(settings)) {}
+  Reporter(Doors doors, Rooms rooms, Settings settings)
+      : doors_(doors), rooms_(rooms), settings_(std::move(settings)) {}
 
   /// Stages the report about `failures` of `entry` as a new entry, for the sender or for postmaster. nullopt: nobody is
   /// there to be told (an event says so). The caller commits and then tells the queue of the new entry.
   /// Errors  transient, exhausted from the store.
-  [[nodiscard]] Task<Result<std::optional<queue::NewEntry>>> stage(store::Transaction* transaction, queue::Entry entry, std::vector<Failure> failures,
-                                                                   queue::ReportTo to);
+  [[nodiscard]] Task<Result<std::optional<queue::NewEntry>>> stage(store::Transaction* transaction, queue::Entry entry,
+                                                                   std::vector<Failure> failures, queue::ReportTo to);
 
  private:
   [[nodiscard]] Task<Result<std::vector<queue::NewRecipient>>> addressees(mail::Address address);

@@ -1,12 +1,12 @@
 // What the commands change. Each change reads, stages with preconditions on what it read, and commits; in a conflict it
 // reads again.
-#include <algorithm>
-
 #include "core/await.hpp"
 #include "directory/directory.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
 #include "sasl/password.hpp"
+
+#include <algorithm>
 
 namespace postrider::directory {
 
@@ -26,11 +26,12 @@ std::optional<Result<void>> outcome(const Result<store::Version>& committed) {
 
 Result<void> check_domain(const DomainRecord& domain) {
   if (domain.name.is_literal()) return error(Error::malformed, "directory.domain", "an address literal is no domain");
-  const bool separates = domain.subaddress.size() <= kSubaddressOctetsMax &&
-                         std::ranges::all_of(domain.subaddress, [](char c) {
-                           return c > ' ' && c <= '~' && c != '@' && !is_alnum_ascii(c);
-                         });
-  if (!separates) return error(Error::malformed, "directory.domain", "a subaddress separator is 1 to 8 marks like + or -");
+  const bool separates =
+      domain.subaddress.size() <= kSubaddressOctetsMax && std::ranges::all_of(domain.subaddress, [](char c) {
+        return c > ' ' && c <= '~' && c != '@' && !is_alnum_ascii(c);
+      });
+  if (!separates)
+    return error(Error::malformed, "directory.domain", "a subaddress separator is 1 to 8 marks like + or -");
   return {};
 }
 
@@ -44,7 +45,9 @@ Result<void> check_password(const Secret& password) {
 
 Task<Result<std::string>> hash_on(Workers* workers, Secret password) {
   if (const Result<void> usable = check_password(password); !usable) co_return fail(usable);
-  std::move_only_function<Result<std::string>()> work = [held = std::move(password)] { return sasl::hash_password(held); };
+  std::move_only_function<Result<std::string>()> work = [held = std::move(password)] {
+    return sasl::hash_password(held);
+  };
   co_return co_await run_on<std::string>(workers, std::move(work));
 }
 
@@ -59,8 +62,8 @@ Task<Result<bool>> has_keys(store::Store* store, store::Key prefix) {
   }
 }
 
-/// Makes the commit depend on the domain and changes its version, so that it is not removed at the same time. Nothing to
-/// do for one of the file. Errors  not_found: no such domain.
+/// Makes the commit depend on the domain and changes its version, so that it is not removed at the same time. Nothing
+/// to do for one of the file. Errors  not_found: no such domain.
 Task<Result<void>> stage_in_domain(const Lookup* lookup, store::Transaction* transaction, mail::Domain name) {
   if (lookup->file_domains().contains(name)) co_return Result<void>();
   const Result<std::optional<Versioned<DomainRecord>>> domain = co_await lookup->stored_domain(name);
@@ -124,7 +127,8 @@ Result<void> add_targets(AliasRecord& alias, const std::vector<mail::Address>& t
 
 Task<Result<void>> Directory::add_domain(DomainRecord domain) {
   if (const Result<void> good = check_domain(domain); !good) co_return fail(good);
-  if (lookup_->file_domains().contains(domain.name)) co_return error(Error::denied, "directory.domain", "is in the file");
+  if (lookup_->file_domains().contains(domain.name))
+    co_return error(Error::denied, "directory.domain", "is in the file");
   store::Transaction transaction;
   transaction.require_absent(keys::domain(domain.name));
   transaction.put(keys::domain(domain.name), encode_domain(domain));
@@ -144,14 +148,15 @@ Task<Result<void>> Directory::remove_domain(mail::Domain domain) {
     if (!accounts) co_return fail(accounts);
     const Result<bool> aliases = co_await has_keys(store_, keys::aliases_of(domain));
     if (!aliases) co_return fail(aliases);
-    const bool in_file = std::ranges::any_of(lookup_->file_aliases(), [&](const auto& alias) {
-      return alias.second.address.domain() == domain;
-    });
-    if (*accounts || *aliases || in_file) co_return error(Error::conflict, "directory.domain", "has accounts or aliases");
+    const bool in_file = std::ranges::any_of(
+        lookup_->file_aliases(), [&](const auto& alias) { return alias.second.address.domain() == domain; });
+    if (*accounts || *aliases || in_file)
+      co_return error(Error::conflict, "directory.domain", "has accounts or aliases");
     store::Transaction transaction;
     transaction.require_version(keys::domain(domain), (*stored)->version);
     transaction.erase(keys::domain(domain));
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done) co_return *done;
   }
@@ -178,7 +183,8 @@ Task<Result<Account>> Directory::add_account(mail::Address address, Secret passw
     transaction.require_absent(keys::alias(address));
     transaction.put(keys::account(address), encode_account(made));
     transaction.put(keys::order(address.domain(), *id), encode_address(address));
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done && !*done) co_return fail(*done);
     if (done) co_return made.account;
@@ -195,7 +201,8 @@ Task<Result<void>> Directory::remove_account(mail::Address address) {
     transaction.require_version(keys::account(address), (*stored)->version);
     transaction.erase(keys::account(address));
     transaction.erase(keys::order(address.domain(), (*stored)->value.account.id));
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done) co_return *done;
   }
@@ -224,7 +231,8 @@ Task<Result<void>> Directory::change_account(mail::Address address, std::optiona
     store::Transaction transaction;
     transaction.require_version(keys::account(address), (*stored)->version);
     transaction.put(keys::account(address), encode_account(changed));
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done) co_return *done;
   }
@@ -232,7 +240,8 @@ Task<Result<void>> Directory::change_account(mail::Address address, std::optiona
 }
 
 Task<Result<void>> Directory::add_alias(mail::Address address, std::vector<mail::Address> targets) {
-  if (lookup_->file_aliases().contains(keys::folded(address))) co_return error(Error::denied, "directory.alias", "is in the file");
+  if (lookup_->file_aliases().contains(keys::folded(address)))
+    co_return error(Error::denied, "directory.alias", "is in the file");
   if (targets.empty()) co_return error(Error::malformed, "directory.alias", "an alias needs a target");
   for (int tries = 0; tries < kTriesMax; ++tries) {
     store::Transaction transaction;
@@ -249,7 +258,8 @@ Task<Result<void>> Directory::add_alias(mail::Address address, std::vector<mail:
     if (!added) co_return fail(added);
     transaction.require_absent(keys::account(address));
     stage_alias(transaction, alias, *stored ? std::optional((*stored)->version) : std::nullopt);
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done) co_return *done;
   }
@@ -257,7 +267,8 @@ Task<Result<void>> Directory::add_alias(mail::Address address, std::vector<mail:
 }
 
 Task<Result<void>> Directory::remove_alias(mail::Address address, std::vector<mail::Address> targets) {
-  if (lookup_->file_aliases().contains(keys::folded(address))) co_return error(Error::denied, "directory.alias", "is in the file");
+  if (lookup_->file_aliases().contains(keys::folded(address)))
+    co_return error(Error::denied, "directory.alias", "is in the file");
   for (int tries = 0; tries < kTriesMax; ++tries) {
     Result<std::optional<Versioned<AliasRecord>>> stored = co_await lookup_->stored_alias(address);
     if (!stored) co_return fail(stored);
@@ -265,11 +276,13 @@ Task<Result<void>> Directory::remove_alias(mail::Address address, std::vector<ma
     AliasRecord alias = std::move((*stored)->value);
     if (targets.empty()) alias.targets.clear();
     for (const mail::Address& target : targets) {
-      if (std::erase(alias.targets, target) == 0) co_return error(Error::not_found, "directory.alias", "no such target");
+      if (std::erase(alias.targets, target) == 0)
+        co_return error(Error::not_found, "directory.alias", "no such target");
     }
     store::Transaction transaction;
     stage_alias(transaction, alias, (*stored)->version);
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);
     if (done) co_return *done;
   }

@@ -1,11 +1,11 @@
 #include "directory/directory.hpp"
 
-#include <map>
-
 #include "core/await.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
 #include "sasl/password.hpp"
+
+#include <map>
 
 namespace postrider::directory {
 
@@ -38,7 +38,12 @@ Task<Result<std::vector<T>>> read_all(store::Store* store, store::Key prefix, Re
 }  // namespace
 
 Directory::Directory(store::Store* store, Workers* workers, Random* /*random*/, Clock* clock, Settings settings)
-    : store_(store), workers_(workers), clock_(clock), lookup_(std::make_unique<const Lookup>(store, settings)), hostname_(settings.hostname), catch_everything_(settings.catch_everything) {}
+    : store_(store),
+      workers_(workers),
+      clock_(clock),
+      lookup_(std::make_unique<const Lookup>(store, settings)),
+      hostname_(settings.hostname),
+      catch_everything_(settings.catch_everything) {}
 Directory::~Directory() = default;
 
 Task<Result<bool>> Directory::is_local(mail::Domain domain) {
@@ -97,7 +102,8 @@ Task<Result<std::vector<DomainRecord>>> Directory::list_domains() {
 }
 
 Task<Result<std::vector<Account>>> Directory::list_accounts() {
-  Result<std::vector<StoredAccount>> stored = co_await read_all<StoredAccount>(store_, keys::accounts(), &decode_account);
+  Result<std::vector<StoredAccount>> stored =
+      co_await read_all<StoredAccount>(store_, keys::accounts(), &decode_account);
   if (!stored) co_return fail(stored);
   std::vector<Account> all;
   for (StoredAccount& account : *stored) all.push_back(std::move(account.account));

@@ -1,12 +1,6 @@
-// Who exists and who may: domains, accounts, aliases, credentials; in the store, and read-only from the configuration file.
+// Who exists and who may: domains, accounts, aliases, credentials; in the store, and read-only from the configuration
+// file.
 #pragma once
-
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <variant>
-#include <vector>
 
 #include "core/clock.hpp"
 #include "core/random.hpp"
@@ -17,6 +11,13 @@
 #include "mail/account_id.hpp"
 #include "mail/address.hpp"
 #include "store/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace postrider::directory {
 
@@ -48,7 +49,7 @@ struct AliasRecord {
 
 /// Where a recipient's mail goes in the end.
 struct Target {
-  mail::Address address;                    ///< as it is delivered; a subaddress is kept
+  mail::Address address;                   ///< as it is delivered; a subaddress is kept
   std::optional<mail::AccountId> account;  ///< set: a mailbox here; unset: an address elsewhere (alias target)
 };
 
@@ -73,8 +74,8 @@ struct Settings {
 
 class Lookup;
 
-/// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to us).
-/// Errors of all: transient, corrupt from the store.
+/// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to
+/// us). Errors of all: transient, corrupt from the store.
 class Directory {
  public:
   Directory(store::Store* store, Workers* workers, Random* random, Clock* clock, Settings settings);
@@ -82,9 +83,9 @@ class Directory {
 
   [[nodiscard]] Task<Result<bool>> is_local(mail::Domain domain);
 
-  /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain with
-  /// an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives Unknown.
-  /// Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
+  /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain
+  /// with an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives
+  /// Unknown. Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
   /// A login without a domain is in the local domain, where there is only one.
@@ -93,9 +94,11 @@ class Directory {
 
   // For the commands. Errors  conflict: exists already; not_found; denied: is in the file; malformed: says why.
   [[nodiscard]] Task<Result<void>> add_domain(DomainRecord domain);
-  [[nodiscard]] Task<Result<void>> remove_domain(mail::Domain domain);  ///< conflict: accounts or aliases are left in it
+  [[nodiscard]] Task<Result<void>> remove_domain(
+      mail::Domain domain);  ///< conflict: accounts or aliases are left in it
   [[nodiscard]] Task<Result<std::vector<DomainRecord>>> list_domains();
-  [[nodiscard]] Task<Result<Account>> add_account(mail::Address address, Secret password);  ///< not_found: no such domain
+  [[nodiscard]] Task<Result<Account>> add_account(mail::Address address,
+                                                  Secret password);  ///< not_found: no such domain
   [[nodiscard]] Task<Result<void>> remove_account(mail::Address address);
   [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
   [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);

@@ -1,10 +1,10 @@
 #include "directory/directory.hpp"
 
-#include <gtest/gtest.h>
-
 #include "core/test_run.hpp"
 #include "sasl/password.hpp"
 #include "store/sim_store.hpp"
+
+#include <gtest/gtest.h>
 
 namespace postrider::directory {
 namespace {
@@ -48,10 +48,11 @@ Task<std::string> add_account(Directory* directory, mail::Address address) {
 }
 
 struct Rig {
-  explicit Rig(Settings settings = {})
-      : directory(&store, &workers, &random, &world.clock, std::move(settings)) {}
+  explicit Rig(Settings settings = {}) : directory(&store, &workers, &random, &world.clock, std::move(settings)) {}
 
-  std::string add_domain(DomainRecord record) { return outcome_of(run(world, directory.add_domain(std::move(record)))); }
+  std::string add_domain(DomainRecord record) {
+    return outcome_of(run(world, directory.add_domain(std::move(record))));
+  }
   std::string add_account(std::string_view text) {
     return outcome_of(run(world, directory.add_account(address(text), Secret("pw"))));
   }
@@ -101,11 +102,11 @@ TEST(Resolve, FollowsTheOrderOfItsComment) {
   DomainRecord plain = domain_record("plain.test");
   plain.subaddress = "";
   ASSERT_EQ(rig.add_domain(plain), "ok");
-  ASSERT_EQ(rig.add_account("Ann@here.test"), "ok");     // 1
-  ASSERT_EQ(rig.add_account("bob@here.test"), "ok");     // 2
-  ASSERT_EQ(rig.add_account("bob+x@here.test"), "ok");   // 3
-  ASSERT_EQ(rig.add_account("off@here.test"), "ok");     // 4
-  ASSERT_EQ(rig.add_account("ann@plain.test"), "ok");    // 5
+  ASSERT_EQ(rig.add_account("Ann@here.test"), "ok");    // 1
+  ASSERT_EQ(rig.add_account("bob@here.test"), "ok");    // 2
+  ASSERT_EQ(rig.add_account("bob+x@here.test"), "ok");  // 3
+  ASSERT_EQ(rig.add_account("off@here.test"), "ok");    // 4
+  ASSERT_EQ(rig.add_account("ann@plain.test"), "ok");   // 5
   ASSERT_EQ(rig.set_enabled("off@here.test", false), "ok");
   ASSERT_EQ(rig.add_alias("Team@here.test", {"ann@here.test", "BOB@here.test", "far@elsewhere.test"}), "ok");
   ASSERT_EQ(rig.add_alias("all@here.test", {"team@here.test", "bob+list@here.test", "far@elsewhere.test"}), "ok");
@@ -155,10 +156,8 @@ TEST(Resolve, PostmasterOfTheDomainComesFirstAndNeverLeadsNowhere) {
     std::string_view want;
   };
   const Row rows[] = {
-      {"admin@elsewhere.test", "admin@elsewhere.test"},
-      {"bob@here.test", "bob@here.test(2)"},
-      {"nobody@here.test", "ann@here.test(1)"},
-      {"postmaster@here.test", "ann@here.test(1)"},
+      {"admin@elsewhere.test", "admin@elsewhere.test"}, {"bob@here.test", "bob@here.test(2)"},
+      {"nobody@here.test", "ann@here.test(1)"},         {"postmaster@here.test", "ann@here.test(1)"},
       {"loop@here.test", "ann@here.test(1)"},
   };
   for (const Row& row : rows) {
@@ -217,7 +216,8 @@ TEST(Resolve, TakesAsManyTargetsAsTheLimitAndNoMore) {
   Settings settings;
   settings.domains.push_back(domain_record("here.test"));
   AliasRecord full{.address = address("full@here.test"), .targets = {}, .source = Source::file};
-  for (std::size_t i = 0; i < kAliasTargetsMax; ++i) full.targets.push_back(address("u" + std::to_string(i) + "@far.test"));
+  for (std::size_t i = 0; i < kAliasTargetsMax; ++i)
+    full.targets.push_back(address("u" + std::to_string(i) + "@far.test"));
   AliasRecord over{.address = address("over@here.test"), .targets = full.targets, .source = Source::file};
   over.targets.push_back(address("one@far.test"));
   settings.aliases = {full, over};
@@ -291,7 +291,8 @@ TEST(Authenticate, FollowsTheAccount) {
 TEST(Commands, SayWhyTheyRefuse) {
   Settings settings;
   settings.domains.push_back(domain_record("file.test"));
-  settings.aliases.push_back({.address = address("list@file.test"), .targets = addresses({"far@far.test"}), .source = Source::file});
+  settings.aliases.push_back(
+      {.address = address("list@file.test"), .targets = addresses({"far@far.test"}), .source = Source::file});
   Rig rig(settings);
   EXPECT_EQ(rig.add_domain(domain_record("here.test")), "ok");
   EXPECT_EQ(rig.add_domain(domain_record("Here.test")), "conflict");
@@ -345,7 +346,8 @@ TEST(Commands, SayWhyTheyRefuse) {
 TEST(Commands, ListWhatThereIs) {
   Settings settings;
   settings.domains.push_back(domain_record("b.test"));
-  settings.aliases.push_back({.address = address("list@b.test"), .targets = addresses({"far@far.test"}), .source = Source::store});
+  settings.aliases.push_back(
+      {.address = address("list@b.test"), .targets = addresses({"far@far.test"}), .source = Source::store});
   Rig rig(settings);
   ASSERT_EQ(rig.add_domain(domain_record("c.test")), "ok");
   ASSERT_EQ(rig.add_domain(domain_record("a.test")), "ok");
@@ -373,9 +375,9 @@ TEST(Commands, AccountsMadeAtOnceGetDifferentIdsThatAreNeverUsedAgain) {
   ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
   std::vector<std::string> outcomes;
   for (int i = 0; i < 5; ++i) {
-    boost::asio::co_spawn(rig.world.shard.context(),
-                          add_account(&rig.directory, address("u" + std::to_string(i) + "@here.test")),
-                          [&](const std::exception_ptr& /*thrown*/, const std::string& made) { outcomes.push_back(made); });
+    boost::asio::co_spawn(
+        rig.world.shard.context(), add_account(&rig.directory, address("u" + std::to_string(i) + "@here.test")),
+        [&](const std::exception_ptr& /*thrown*/, const std::string& made) { outcomes.push_back(made); });
   }
   rig.world.run_until_still();
   EXPECT_EQ(outcomes, std::vector<std::string>(5, "ok"));
@@ -397,10 +399,12 @@ TEST(Commands, DomainIsNotRemovedUnderAnAccount) {
     ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
     bool made = false;
     bool removed = false;
-    boost::asio::co_spawn(rig.world.shard.context(), add_account(&rig.directory, address("ann@here.test")),
-                          [&](const std::exception_ptr& /*thrown*/, const std::string& result) { made = result == "ok"; });
-    boost::asio::co_spawn(rig.world.shard.context(), rig.directory.remove_domain(domain("here.test")),
-                          [&](const std::exception_ptr& /*thrown*/, const Result<void>& result) { removed = result.has_value(); });
+    boost::asio::co_spawn(
+        rig.world.shard.context(), add_account(&rig.directory, address("ann@here.test")),
+        [&](const std::exception_ptr& /*thrown*/, const std::string& result) { made = result == "ok"; });
+    boost::asio::co_spawn(
+        rig.world.shard.context(), rig.directory.remove_domain(domain("here.test")),
+        [&](const std::exception_ptr& /*thrown*/, const Result<void>& result) { removed = result.has_value(); });
     rig.world.run_until_still();
     EXPECT_NE(made, removed) << seed;
   }

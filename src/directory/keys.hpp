@@ -1,15 +1,15 @@
 // The keys of this room, all under the prefix "A"; numbers are big-endian. No domain or local part holds a NUL.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-
 #include "core/record.hpp"
 #include "core/text.hpp"
 #include "mail/account_id.hpp"
 #include "mail/address.hpp"
 #include "store/store.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace postrider::directory::keys {
 

@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kPageEntries = 100;
 
 template <class T>
-Task<Result<std::optional<Versioned<T>>>> read(store::Store* store, store::Key key, Result<T> (*decode)(std::string_view)) {
+Task<Result<std::optional<Versioned<T>>>> read(store::Store* store, store::Key key,
+                                               Result<T> (*decode)(std::string_view)) {
   const Result<std::optional<store::Entry>> entry = co_await store->get(std::move(key));
   if (!entry) co_return fail(entry);
   if (!*entry) co_return std::optional<Versioned<T>>();

@@ -1,15 +1,15 @@
 // Reads what there is: the store's records and the configuration file's, which come first.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
-
 #include "core/result.hpp"
 #include "core/task.hpp"
 #include "directory/directory.hpp"
 #include "directory/records.hpp"
 #include "store/store.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
 
 namespace postrider::directory {
 

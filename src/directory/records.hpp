@@ -1,12 +1,12 @@
 // The stored values of this room.
 #pragma once
 
+#include "core/result.hpp"
+#include "directory/directory.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "core/result.hpp"
-#include "directory/directory.hpp"
 
 namespace postrider::directory {
 

@@ -1,12 +1,12 @@
 // Where a recipient's mail goes in the end.
-#include <algorithm>
-#include <set>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "directory/directory.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
+
+#include <algorithm>
+#include <set>
 
 namespace postrider::directory {
 
@@ -153,7 +153,8 @@ Task<Result<Resolution>> Directory::resolve(mail::Address address) {
 }
 
 Task<Result<Resolution>> Directory::resolve_otherwise(mail::Address address, Resolution first) {
-  const bool own_postmaster = std::holds_alternative<NotOurs>(first) && hostname_ == address.domain() && iequals_ascii(address.local_part(), "postmaster");
+  const bool own_postmaster = std::holds_alternative<NotOurs>(first) && hostname_ == address.domain() &&
+                              iequals_ascii(address.local_part(), "postmaster");
   if (own_postmaster) {
     const Result<std::vector<DomainRecord>> domains = co_await list_domains();
     if (!domains) co_return fail(domains);

@@ -2,15 +2,15 @@
 // resolver_contract_test.
 #pragma once
 
+#include "core/result.hpp"
+#include "core/task.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/result.hpp"
-#include "core/task.hpp"
 
 namespace postrider::dns {
 
@@ -55,8 +55,8 @@ struct TxtAnswer {
 };
 
 /// Each question ends within kQuestionTimeout. CNAMEs are followed. Errors of all:
-/// not_found: NXDOMAIN, or no such record (NODATA), said by `detail` "nxdomain" or "nodata"; timeout: no answer in time;
-/// transient: SERVFAIL, bogus, loops; too_long: over a limit; cancelled: shutting down.
+/// not_found: NXDOMAIN, or no such record (NODATA), said by `detail` "nxdomain" or "nodata"; timeout: no answer in
+/// time; transient: SERVFAIL, bogus, loops; too_long: over a limit; cancelled: shutting down.
 class Resolver {
  public:
   virtual ~Resolver() = default;

@@ -1,13 +1,6 @@
 // Acceptance, stage by stage. Each verdict carries its rule and reason, which feed reply, log and trace.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/result.hpp"
 #include "core/task.hpp"
 #include "directory/directory.hpp"
@@ -16,28 +9,37 @@
 #include "mail/header_section.hpp"
 #include "route/route.hpp"
 
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace postrider::gate {
 
 enum class ListenerRole : std::uint8_t { relay_in, submission };  ///< port 25; 587 and 465
 
-/// Who the session is. Set only by AUTH (later) and by the peer's network; never by HELO, XCLIENT or loopback (SECURITY R4).
+/// Who the session is. Set only by AUTH (later) and by the peer's network; never by HELO, XCLIENT or loopback (SECURITY
+/// R4).
 struct SessionIdentity {
   std::optional<mail::AccountId> account;
   bool in_relay_network = false;  ///< the peer's address is in relay_from
 };
 
 struct Verdict {
-  int code = 250;        ///< 2yz accept, 4yz and 5yz refuse
+  int code = 250;  ///< 2yz accept, 4yz and 5yz refuse
   std::string enhanced;
   std::string text;
-  std::string rule;      ///< stable name: "relay.denied", "recipient.unknown", …
+  std::string rule;  ///< stable name: "relay.denied", "recipient.unknown", …
 };
 [[nodiscard]] inline bool accepts(const Verdict& verdict) { return verdict.code < 400; }
 
 enum class RelayDecision : std::uint8_t { local, relay, denied };
 
 /// The relay function (SECURITY R4): the one place that decides whether mail for a domain may enter. Pure.
-[[nodiscard]] RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain, const SessionIdentity& identity, ListenerRole role);
+[[nodiscard]] RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain,
+                                         const SessionIdentity& identity, ListenerRole role);
 
 struct RecipientVerdict {
   Verdict verdict;
@@ -82,10 +84,13 @@ class Gate {
   Gate(directory::Directory* directory, store::Store* store, Settings settings);
 
   /// MAIL: size and room. 552 5.3.4, 452 4.3.1.
-  [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets, const SessionIdentity& identity) const;
+  [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets,
+                                     const SessionIdentity& identity) const;
 
-  /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not readable.
-  [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity, ListenerRole role);
+  /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
+  /// readable.
+  [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity,
+                                                       ListenerRole role);
 
   /// End of content. `section` failed: 550 5.6.0. Received fields over kReceivedFieldsMax: 554 5.4.6.
   [[nodiscard]] Verdict check_content(const Result<mail::HeaderSection>& section) const;

@@ -1,11 +1,12 @@
-// Addresses as typed values (5321 §4.1.2, §4.1.3). None of these types can hold CR, LF, NUL or another control character.
+// Addresses as typed values (5321 §4.1.2, §4.1.3). None of these types can hold CR, LF, NUL or another control
+// character.
 #pragma once
+
+#include "core/result.hpp"
 
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "core/result.hpp"
 
 namespace postrider::mail {
 
@@ -76,7 +77,8 @@ struct ParsedPath {
 };
 [[nodiscard]] Result<ParsedPath> parse_reverse_path(std::string_view text);
 
-/// Parses `<…>` of RCPT TO. `<Postmaster>` without a domain is allowed (5321 §4.1.1.3) and gives `own_domain` as its domain;
+/// Parses `<…>` of RCPT TO. `<Postmaster>` without a domain is allowed (5321 §4.1.1.3) and gives `own_domain` as its
+/// domain;
 /// `<>` is malformed.
 struct ParsedForwardPath {
   Address address;

@@ -1,13 +1,13 @@
 // The header section of a content, collected while its octets pass by.
 #pragma once
 
+#include "core/octet_range.hpp"
+#include "core/result.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/octet_range.hpp"
-#include "core/result.hpp"
 
 namespace postrider::mail {
 
@@ -18,7 +18,7 @@ inline constexpr std::size_t kReceivedFieldsMax = 100;              // 5321 §6.
 struct HeaderField {
   std::string name;   ///< as written, without the colon
   std::string value;  ///< after the colon, folds unfolded (5322 §2.2.3), trimmed
-  OctetRange range;        ///< the whole field with its final CRLF
+  OctetRange range;   ///< the whole field with its final CRLF
 };
 
 struct HeaderSection {
@@ -29,8 +29,8 @@ struct HeaderSection {
   [[nodiscard]] std::size_t count(std::string_view name) const;
 };
 
-/// Takes content chunk by chunk; stops storing at the end of the header section. A line that is no field and no fold ends
-/// the section (mail without headers exists).
+/// Takes content chunk by chunk; stops storing at the end of the header section. A line that is no field and no fold
+/// ends the section (mail without headers exists).
 class HeaderCollector {
  public:
   /// Errors (sticky)  too_long: over kHeaderSectionOctetsMax or kHeaderFieldsMax.

@@ -1,11 +1,11 @@
 // The trace fields that we write (5321 §4.4).
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/clock.hpp"
 #include "mail/address.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace postrider::mail {
 
@@ -15,7 +15,7 @@ struct ReceivedClause {
   std::string by;             ///< our hostname
   std::string_view protocol;  ///< SMTP, ESMTP, … (3848)
   std::string queue_id;
-  std::string for_address;    ///< only when there is exactly one recipient; empty: no clause
+  std::string for_address;  ///< only when there is exactly one recipient; empty: no clause
   WallTime at;
 };
 

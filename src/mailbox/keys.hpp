@@ -1,12 +1,12 @@
 // The keys of this room, all under the prefix "M"; numbers are big-endian, so key order is number order.
 #pragma once
 
+#include "core/record.hpp"
+#include "mailbox/mailbox.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "core/record.hpp"
-#include "mailbox/mailbox.hpp"
 
 namespace postrider::mailbox::keys {
 

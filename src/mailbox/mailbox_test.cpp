@@ -1,11 +1,11 @@
 #include "mailbox/mailbox.hpp"
 
-#include <gtest/gtest.h>
-
 #include "core/test_run.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/records.hpp"
 #include "store/sim_store.hpp"
+
+#include <gtest/gtest.h>
 
 namespace postrider::mailbox {
 namespace {
@@ -181,7 +181,8 @@ TEST(Mailboxes, SecondStagedOnTheSameVersionConflictsAndChangesNothing) {
   Rig rig;
   const Mailbox start = rig.inbox();
   const std::shared_ptr<store::SealedBlob> body = rig.new_body("x\r\n");
-  const NewMessage message{.content = {.prefix = {}, .dropped = {}, .body = body->ref()}, .internal_date = {}, .keywords = {}};
+  const NewMessage message{
+      .content = {.prefix = {}, .dropped = {}, .body = body->ref()}, .internal_date = {}, .keywords = {}};
   for (int round = 0; round < 2; ++round) {
     Mailbox mailbox = start;
     store::Transaction transaction;
@@ -208,7 +209,8 @@ TEST(Mailboxes, StagesSeveralTimesInOneTransactionThroughOneObject) {
   rig.append(mailbox, 2);
   const std::vector<Message> before = rig.list(mailbox);
   const std::shared_ptr<store::SealedBlob> body = rig.new_body("x\r\n");
-  const NewMessage message{.content = {.prefix = {}, .dropped = {}, .body = body->ref()}, .internal_date = {}, .keywords = {}};
+  const NewMessage message{
+      .content = {.prefix = {}, .dropped = {}, .body = body->ref()}, .internal_date = {}, .keywords = {}};
   store::Transaction transaction;
   transaction.add_blob(body);
   ASSERT_TRUE(stage_append(transaction, mailbox, {message}));

@@ -1,18 +1,18 @@
-#include <algorithm>
-#include <mutex>
-#include <set>
-
 #include "core/await.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/mailbox.hpp"
 #include "mailbox/records.hpp"
 
+#include <algorithm>
+#include <mutex>
+#include <set>
+
 namespace postrider::mailbox {
 
 namespace {
 
-constexpr int kTriesMax = 100;           // at one commit, against conflicts
-constexpr std::size_t kStepMax = 1000;   // messages that one commit of a removal takes: 3 keys each
+constexpr int kTriesMax = 100;          // at one commit, against conflicts
+constexpr std::size_t kStepMax = 1000;  // messages that one commit of a removal takes: 3 keys each
 constexpr std::string_view kInbox = "INBOX";
 
 Task<Result<std::optional<Mailbox>>> read_mailbox(store::Store* store, MailboxId id) {
@@ -175,7 +175,8 @@ Task<Result<void>> Mailboxes::remove_mailbox(MailboxId id) {
       if (!staged) co_return fail(staged);
       stage_state(transaction, **mailbox);
     }
-    const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
     if (!committed && committed.error().code != Error::conflict) co_return fail(committed);
     if (!committed) ++conflicts;
   }

@@ -1,9 +1,9 @@
 #include "mailbox/records.hpp"
 
-#include <limits>
-
 #include "core/numbers.hpp"
 #include "core/record.hpp"
+
+#include <limits>
 
 namespace postrider::mailbox {
 

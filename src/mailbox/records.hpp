@@ -1,13 +1,13 @@
 // The stored values of this room.
 #pragma once
 
+#include "core/result.hpp"
+#include "mailbox/mailbox.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/result.hpp"
-#include "mailbox/mailbox.hpp"
 
 namespace postrider::mailbox {
 

@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <limits>
-
 #include "core/numbers.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/mailbox.hpp"
 #include "mailbox/records.hpp"
+
+#include <algorithm>
+#include <limits>
 
 namespace postrider::mailbox {
 

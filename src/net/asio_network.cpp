@@ -200,7 +200,8 @@ class AsioListener final : public Listener {
     const Result<void> opened = accepted.open(std::move(**fd));
     if (!opened) return fail(opened);
     auto stream = std::make_unique<AsioStream>(std::move(accepted));
-    const bool is_gone = local_.unix_path.empty() && stream->peer().port == 0;  // it was reset before we asked who it is
+    const bool is_gone =
+        local_.unix_path.empty() && stream->peer().port == 0;  // it was reset before we asked who it is
     if (is_gone) return error(Error::transient, "net.accept", "the connection is gone");
     return stream;
   }

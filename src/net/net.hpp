@@ -2,6 +2,11 @@
 // net_contract_test.
 #pragma once
 
+#include "core/clock.hpp"
+#include "core/result.hpp"
+#include "core/signal.hpp"
+#include "core/task.hpp"
+
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -10,11 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/clock.hpp"
-#include "core/result.hpp"
-#include "core/signal.hpp"
-#include "core/task.hpp"
 
 namespace postrider {
 class Shard;
@@ -81,7 +81,8 @@ class Stream {
   /// Errors  timeout: `until` passed; closed: this side was closed or the connection broke.
   [[nodiscard]] virtual Task<Result<Ready>> wait_readable(SteadyTime until, Signal* signal) = 0;
 
-  /// Reads what is there, without waiting. 0: nothing there now. Errors  closed: the peer ended or the connection broke.
+  /// Reads what is there, without waiting. 0: nothing there now. Errors  closed: the peer ended or the connection
+  /// broke.
   [[nodiscard]] virtual Result<std::size_t> read_some(std::span<char> into) = 0;
 
   /// Writes all of `octets`, waiting where it must. Errors  timeout, closed.
@@ -112,13 +113,15 @@ class Network {
   virtual ~Network() = default;
 
   /// Opens one listener per shard on the same endpoint (SO_REUSEPORT after a probe bind without it, so that a second
-  /// server on the port fails). A Unix socket has mode 0600 and one listener, on the first shard; a stale file is replaced.
-  /// Errors  conflict: in use; denied: not permitted; malformed: not an address of this host.
-  [[nodiscard]] virtual Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at, std::span<Shard* const> shards) = 0;
+  /// server on the port fails). A Unix socket has mode 0600 and one listener, on the first shard; a stale file is
+  /// replaced. Errors  conflict: in use; denied: not permitted; malformed: not an address of this host.
+  [[nodiscard]] virtual Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at,
+                                                                              std::span<Shard* const> shards) = 0;
 
   /// Connects, from `source` where given. Only Connector calls this: it is the one place where addresses are judged.
   /// Errors  timeout, closed (refused, unreachable), denied.
-  [[nodiscard]] virtual Task<Result<std::unique_ptr<Stream>>> dial(Endpoint to, std::optional<Address> source, SteadyTime until) = 0;
+  [[nodiscard]] virtual Task<Result<std::unique_ptr<Stream>>> dial(Endpoint to, std::optional<Address> source,
+                                                                   SteadyTime until) = 0;
 
   /// Addresses of this host's interfaces, for "is that me".
   [[nodiscard]] virtual std::vector<Address> own_addresses() const = 0;

@@ -1,12 +1,12 @@
 // A read buffer that exists once per shard and is lent for the time between two waits, so that idle sessions hold none.
 #pragma once
 
+#include "core/check.hpp"
+
 #include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
-
-#include "core/check.hpp"
 
 namespace postrider::net {
 

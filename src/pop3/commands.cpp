@@ -1,12 +1,12 @@
 // What each command does (1939 §5-7, 2449 §5, 5034 §4).
+#include "core/numbers.hpp"
+#include "core/text.hpp"
+#include "pop3/state.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-
-#include "core/numbers.hpp"
-#include "core/text.hpp"
-#include "pop3/state.hpp"
 
 namespace postrider::pop3 {
 

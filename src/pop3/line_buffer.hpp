@@ -1,11 +1,11 @@
 // What came from the client and is not yet a command.
 #pragma once
 
+#include "core/result.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/result.hpp"
 
 namespace postrider::pop3 {
 

@@ -1,13 +1,13 @@
 #include "pop3/session.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "core/check.hpp"
 #include "core/overloaded.hpp"
 #include "core/text.hpp"
 #include "pop3/state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
 
 namespace postrider::pop3 {
 
@@ -39,20 +39,19 @@ void Session::step(const Event& event, Actions& out) {
   State& s = *state_;
   if (closed()) return;  // an answer that was on its way when the session ended
   s.unflushed = 0;       // the driver wrote all that was said before it stepped again
-  std::visit(Overloaded{[&](const Received& e) {
-                          s.input.append(e.octets);
-                          if (s.input.held_octets() > kInputOctetsMax) s.hang_up(out);
-                        },
-                        [&](const LoggedIn& e) { s.on_logged_in(e, out); },
-                        [&](const LoginRefused& e) { s.on_login_refused(e, out); },
-                        [&](const Chunk& e) { s.on_chunk(e, out); },
-                        [&](const FetchFailed& e) { s.on_fetch_failed(e, out); },
-                        [&](const Deleted& e) { s.on_deleted(e, out); },
-                        [&](const Flushed&) { s.expect(State::Question::flush); },
-                        [&](const TimedOut&) { s.hang_up(out); },  // 1939 §3: no reply, no UPDATE state
-                        [&](const PeerClosed&) { s.hang_up(out); },
-                        [&](const Draining&) { s.draining = true; }},
-             event);
+  std::visit(
+      Overloaded{[&](const Received& e) {
+                   s.input.append(e.octets);
+                   if (s.input.held_octets() > kInputOctetsMax) s.hang_up(out);
+                 },
+                 [&](const LoggedIn& e) { s.on_logged_in(e, out); },
+                 [&](const LoginRefused& e) { s.on_login_refused(e, out); },
+                 [&](const Chunk& e) { s.on_chunk(e, out); }, [&](const FetchFailed& e) { s.on_fetch_failed(e, out); },
+                 [&](const Deleted& e) { s.on_deleted(e, out); },
+                 [&](const Flushed&) { s.expect(State::Question::flush); },
+                 [&](const TimedOut&) { s.hang_up(out); },  // 1939 §3: no reply, no UPDATE state
+                 [&](const PeerClosed&) { s.hang_up(out); }, [&](const Draining&) { s.draining = true; }},
+      event);
   s.go_on(out);
 }
 

@@ -3,6 +3,8 @@
 // Same shape as smtp::ServerSession: take an action, do it, step with the answer where it is a question.
 #pragma once
 
+#include "core/secret.hpp"
+
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -10,8 +12,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "core/secret.hpp"
 
 namespace postrider::pop3 {
 
@@ -59,12 +59,12 @@ struct FetchFailed {
 struct Deleted {
   bool all = true;  ///< false: some or all of them remain (1939 §6)
 };
-struct Flushed {};     ///< the answer to Flush
-struct TimedOut {};    ///< 1939 §3: nothing is deleted and nothing is said
+struct Flushed {};   ///< the answer to Flush
+struct TimedOut {};  ///< 1939 §3: nothing is deleted and nothing is said
 struct PeerClosed {};
-struct Draining {};    ///< we are shutting down: an idle session ends at once, another one after its command
-using Event =
-    std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, Flushed, TimedOut, PeerClosed, Draining>;
+struct Draining {};  ///< we are shutting down: an idle session ends at once, another one after its command
+using Event = std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, Flushed, TimedOut, PeerClosed,
+                           Draining>;
 
 // --- Actions ---
 struct Send {
@@ -74,12 +74,13 @@ struct AskLogin {
   std::string login;
   Secret password;
 };
-/// Question: the decoded initial or continued response of AUTH PLAIN (4616 §2), for sasl::parse_plain. Answered as AskLogin.
+/// Question: the decoded initial or continued response of AUTH PLAIN (4616 §2), for sasl::parse_plain. Answered as
+/// AskLogin.
 struct AskPlain {
   Secret message;
 };
-/// Question: chunks of message `index` (from 0) until `last`. The next chunk is asked for by Continue; none when the engine
-/// has enough (TOP): it goes on without.
+/// Question: chunks of message `index` (from 0) until `last`. The next chunk is asked for by Continue; none when the
+/// engine has enough (TOP): it goes on without.
 struct Fetch {
   std::size_t index = 0;
 };
@@ -89,8 +90,8 @@ struct StopFetching {};  ///< the engine needs no more of this message
 struct DeleteMessages {
   std::vector<std::size_t> indices;
 };
-/// Question without work: answer Flushed once the Sends before it are written. Bounds what waits to be written when a long
-/// listing or many pipelined commands are answered (SECURITY R7).
+/// Question without work: answer Flushed once the Sends before it are written. Bounds what waits to be written when a
+/// long listing or many pipelined commands are answered (SECURITY R7).
 struct Flush {};
 struct HangUp {};
 using Action = std::variant<Send, AskLogin, AskPlain, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp>;

@@ -1,9 +1,9 @@
 #include "pop3/session.hpp"
 
-#include <gtest/gtest.h>
-
 #include "core/text.hpp"
 #include "pop3/test_driver.hpp"
+
+#include <gtest/gtest.h>
 
 namespace postrider::pop3 {
 namespace {
@@ -16,7 +16,8 @@ const Settings kTlsOnly{.hostname = "mx.example.test", .cleartext = Cleartext::r
 const std::string kFirst = "Subject: one\r\nTo: ann\r\n\r\nline 1\r\n.line 2\r\n..\r\nline 4\r\n";
 const std::string kSecond = "Subject: two\r\n\r\nno end";
 const std::string kLogin = "USER ann\r\nPASS secret\r\n";
-const std::string kLoggedIn = "+OK send PASS\r\n+OK 2 messages (" + std::to_string(kFirst.size() + kSecond.size()) + " octets)\r\n";
+const std::string kLoggedIn =
+    "+OK send PASS\r\n+OK 2 messages (" + std::to_string(kFirst.size() + kSecond.size()) + " octets)\r\n";
 
 Maildrop two_messages() { return {.contents = {kFirst, kSecond}}; }
 
@@ -65,7 +66,8 @@ TEST(Session, AnswersEachCommandInItsState) {
       {"DELE 3", "-ERR no such message"},
       {"TOP 1 0", "+OK " + first + " octets\r\nSubject: one\r\nTo: ann\r\n\r\n."},
       {"TOP 1 2", "+OK " + first + " octets\r\nSubject: one\r\nTo: ann\r\n\r\nline 1\r\n..line 2\r\n."},
-      {"TOP 1 99", "+OK " + first + " octets\r\nSubject: one\r\nTo: ann\r\n\r\nline 1\r\n..line 2\r\n...\r\nline 4\r\n."},
+      {"TOP 1 99",
+       "+OK " + first + " octets\r\nSubject: one\r\nTo: ann\r\n\r\nline 1\r\n..line 2\r\n...\r\nline 4\r\n."},
       {"TOP 1", "-ERR TOP needs a message number and a count of lines"},
       {"TOP 1 x", "-ERR TOP needs a message number and a count of lines"},
       {"TOP 5 1", "-ERR no such message"},
@@ -161,7 +163,8 @@ TEST(Session, TakesNoPasswordWithoutTls) {
 }
 
 TEST(Session, AnnouncesOnlyWhatItDoes) {  // 2449
-  const std::string rest = "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Postrider\r\n.\r\n";
+  const std::string rest =
+      "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Postrider\r\n.\r\n";
   Driver open(kOpen, {});
   open.said();
   open.feed("CAPA\r\n");
@@ -221,7 +224,8 @@ TEST(Session, DrainsAtOnceWhenIdleAndAfterTheCommandWhenNot) {
   LoggedIn answer;
   busy.step(answer, out);
   ASSERT_EQ(out.size(), 2U);
-  EXPECT_EQ(std::get<Send>(out.front()).octets, "+OK 0 messages (0 octets)\r\n-ERR [SYS/TEMP] the server is shutting down\r\n");
+  EXPECT_EQ(std::get<Send>(out.front()).octets,
+            "+OK 0 messages (0 octets)\r\n-ERR [SYS/TEMP] the server is shutting down\r\n");
   EXPECT_TRUE(busy.closed());
 }
 
@@ -289,10 +293,10 @@ TEST(Session, TopStopsFetchingWhenItHasEnough) {
 }
 
 // A conversation with every kind of line, for the properties below.
-const std::string kEverything =
-    "CAPA\r\nBAD\r\nUSER a\r\nPASS b\r\nAUTH PLAIN\r\n*\r\n" + kLogin +
-    "STAT\r\nLIST\r\nUIDL\r\nLIST 1\r\nRETR 1\r\nRETR 2\r\nTOP 1 1\r\nTOP 2 0\r\nDELE 1\r\nRSET\r\nNOOP\r\nDELE 2\r\nLIST 2\r\n"
-    "bare\rcr\r\nbare\nlf\r\n\r\nQUIT\r\nNOOP\r\n";
+const std::string kEverything = "CAPA\r\nBAD\r\nUSER a\r\nPASS b\r\nAUTH PLAIN\r\n*\r\n" + kLogin +
+                                "STAT\r\nLIST\r\nUIDL\r\nLIST 1\r\nRETR 1\r\nRETR 2\r\nTOP 1 1\r\nTOP 2 0\r\nDELE "
+                                "1\r\nRSET\r\nNOOP\r\nDELE 2\r\nLIST 2\r\n"
+                                "bare\rcr\r\nbare\nlf\r\n\r\nQUIT\r\nNOOP\r\n";
 
 TEST(Session, DoesTheSameHoweverTheInputIsCut) {
   Driver whole(kOpen, two_messages());
@@ -313,7 +317,7 @@ TEST(Session, DoesTheSameHoweverTheInputIsCut) {
 
 TEST(Session, DoesTheSameHoweverTheMessageIsCut) {
   for (const std::string& content : {kFirst, kSecond, std::string(), std::string("."), std::string("\r\n.\r\n"),
-                                    std::string("a\r\n.\r"), std::string("x\r\r\n\r\n\n.y\r\n.\n")}) {
+                                     std::string("a\r\n.\r"), std::string("x\r\r\n\r\n\n.y\r\n.\n")}) {
     for (const std::string command : {"RETR 1\r\n", "TOP 1 0\r\n", "TOP 1 1\r\n", "TOP 1 2\r\n"}) {
       std::string want;
       for (std::size_t octets = content.size() + 1; octets > 0; --octets) {

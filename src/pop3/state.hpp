@@ -1,11 +1,11 @@
 // The inside of pop3::Session: what it knows, and one function for each command.
 #pragma once
 
-#include <optional>
-
 #include "pop3/line_buffer.hpp"
 #include "pop3/session.hpp"
 #include "pop3/transparency.hpp"
+
+#include <optional>
 
 namespace postrider::pop3 {
 
@@ -78,8 +78,8 @@ struct Session::State {
   unsigned errors = 0;
   unsigned failed_logins = 0;
   LineBuffer input;
-  std::string output;          // of this step, not yet an action
-  std::size_t unflushed = 0;   // octets of this step that are an action already
+  std::string output;                // of this step, not yet an action
+  std::size_t unflushed = 0;         // octets of this step that are an action already
   std::optional<std::string> login;  // of USER
   std::vector<Message> messages;
   std::vector<bool> deleted;  // as long as messages

@@ -1,16 +1,16 @@
 // For tests and the fuzzer: plays the driver of a session over a maildrop in memory, and writes down what happens.
 #pragma once
 
+#include "core/check.hpp"
+#include "core/overloaded.hpp"
+#include "pop3/session.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/check.hpp"
-#include "core/overloaded.hpp"
-#include "pop3/session.hpp"
 
 namespace postrider::pop3::test {
 

@@ -14,8 +14,8 @@ class Transparency {
   /// `body_lines_max`: TOP's count; nullopt: all of the message.
   explicit Transparency(std::optional<std::uint64_t> body_lines_max) : lines_left_(body_lines_max) {}
 
-  /// Adds `chunk` to `out`, with a dot before each line that begins with one. Stops where TOP has enough. At most doubles
-  /// the octets.
+  /// Adds `chunk` to `out`, with a dot before each line that begins with one. Stops where TOP has enough. At most
+  /// doubles the octets.
   void append(std::string_view chunk, std::string& out);
   /// TOP has all its lines: what still comes is ignored.
   [[nodiscard]] bool enough() const { return enough_; }

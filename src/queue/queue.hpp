@@ -1,13 +1,6 @@
 // The durable queue: what was accepted and has no outcome yet, when it is due, and what became of it.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "core/random.hpp"
@@ -19,14 +12,21 @@
 #include "store/content.hpp"
 #include "store/store.hpp"
 
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace postrider::queue {
 
 inline constexpr std::size_t kActiveEntriesMax = 50'000;  // LIMITS.md "active heap in memory"
 inline constexpr std::size_t kRecipientsMax = 1000;       // of one entry
 inline constexpr std::size_t kReplyTextOctetsMax = 1024;  // of a remote's reply that a record keeps
 
-/// 18 characters of digits and lower-case consonants; unique over time and nodes; sorted as text they are in the order of
-/// time (docs/decisions/0006).
+/// 18 characters of digits and lower-case consonants; unique over time and nodes; sorted as text they are in the order
+/// of time (docs/decisions/0006).
 class QueueId {
  public:
   [[nodiscard]] static Result<QueueId> parse(std::string_view text);
@@ -142,7 +142,8 @@ struct Settings {
 
 struct TraceEvent {
   WallTime at;
-  std::string what;  ///< "accepted", "delivered", "relayed", "deferred", "failed", "held", "reported", "removed", "expired", "retried"
+  std::string what;  ///< "accepted", "delivered", "relayed", "deferred", "failed", "held", "reported", "removed",
+                     ///< "expired", "retried"
   std::string recipient;
   std::string detail;
 };
@@ -166,19 +167,20 @@ class Queue {
   void accepted(const NewEntry& entry);
 
   /// The next job: all recipients of one entry that are due. Waits until there is one. One caller.
-  /// Errors  cancelled: `stop` is set; transient and corrupt from the store (a corrupt record is set aside with an event,
-  /// never silently dropped).
+  /// Errors  cancelled: `stop` is set; transient and corrupt from the store (a corrupt record is set aside with an
+  /// event, never silently dropped).
   [[nodiscard]] Task<Result<Job>> next(Signal* stop);
 
   /// What an outcome amounts to: one that is deferred when the entry's time is over has failed with 4.4.7 and keeps its
   /// reply. `stage_settle` decides by it; the caller quotes it in a report.
   [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
 
-  /// Puts the end of one attempt into `transaction`: the recipient's next due time, its way out of the queue or into hold,
-  /// and the trace event. The caller adds what belongs to the same instant (the mailbox append, the DSN), settles all
-  /// recipients that end together, then calls `stage_entry` once, commits, and calls `settled`. On conflict nothing
+  /// Puts the end of one attempt into `transaction`: the recipient's next due time, its way out of the queue or into
+  /// hold, and the trace event. The caller adds what belongs to the same instant (the mailbox append, the DSN), settles
+  /// all recipients that end together, then calls `stage_entry` once, commits, and calls `settled`. On conflict nothing
   /// happened: `give_back`.
-  [[nodiscard]] Result<Fate> stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient, const Outcome& outcome);
+  [[nodiscard]] Result<Fate> stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
+                                          const Outcome& outcome);
   /// Stages what settles changed in the entry: its count, or its removal and the body's reference.
   void stage_entry(store::Transaction& transaction, const Entry& entry);
   /// The commit of a settle is done: the scheduler learns the new due time. Thread-safe.

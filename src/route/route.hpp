@@ -1,21 +1,21 @@
 // The next hop of a recipient that is not here: static routes, then MX (5321 §5).
 #pragma once
 
+#include "core/random.hpp"
+#include "core/result.hpp"
+#include "core/task.hpp"
+#include "dns/resolver.hpp"
+#include "mail/address.hpp"
+
 #include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "core/result.hpp"
-#include "core/task.hpp"
-#include "dns/resolver.hpp"
-#include "core/random.hpp"
-#include "mail/address.hpp"
-
 namespace postrider::route {
 
-inline constexpr std::size_t kMxHostsMax = 20;       // LIMITS.md "MX tried"
+inline constexpr std::size_t kMxHostsMax = 20;  // LIMITS.md "MX tried"
 inline constexpr std::size_t kAddressesAHostMax = 4;
 
 using AddressOctets = std::array<std::uint8_t, 16>;  // as net::Address keeps them
@@ -49,7 +49,7 @@ struct RouteDecision {
 
 /// [[route]] of the file. First match wins.
 struct StaticRoute {
-  std::string domain;  ///< "remote.test", "*.remote.test" (not remote.test itself), "*"
+  std::string domain;            ///< "remote.test", "*.remote.test" (not remote.test itself), "*"
   std::vector<std::string> via;  ///< "host:port", "[v6]:port", "mx", "mx:NAME", "hold", "discard", "error:5.1.2 text"
 };
 

@@ -1,11 +1,11 @@
 // Password hashes: argon2id, made and verified (9106 by libsodium). Heavy: to be called on Workers.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/result.hpp"
 #include "core/secret.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace postrider::sasl {
 

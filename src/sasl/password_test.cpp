@@ -11,7 +11,8 @@ TEST(Password, VerifiesWhatItHashedAndNothingElse) {
   ASSERT_TRUE(hash);
   EXPECT_TRUE(hash->starts_with("$argon2id$v=19$m=19456,t=3,p=1$")) << *hash;
   EXPECT_TRUE(verify_password(*hash, password));
-  for (const std::string& other : {std::string("correct horse"), std::string("Correct horse\0battery", 21), std::string()}) {
+  for (const std::string& other :
+       {std::string("correct horse"), std::string("Correct horse\0battery", 21), std::string()}) {
     const Result<void> verified = verify_password(*hash, Secret(other));
     ASSERT_FALSE(verified) << other;
     EXPECT_EQ(verified.error().code, Error::denied);

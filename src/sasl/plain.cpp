@@ -17,8 +17,10 @@ Result<PlainCredentials> parse_plain(std::string_view message) {
   const std::string_view authzid = pieces[0];
   const std::string_view authcid = pieces[1];
   const std::string_view password = pieces[2];
-  if (authcid.empty() || password.empty()) return error(Error::malformed, "sasl.plain", "empty authcid or passwd");  // §2
-  if (authzid.size() > kIdentityOctetsMax || authcid.size() > kIdentityOctetsMax || password.size() > kPasswordOctetsMax) {
+  if (authcid.empty() || password.empty())
+    return error(Error::malformed, "sasl.plain", "empty authcid or passwd");  // §2
+  if (authzid.size() > kIdentityOctetsMax || authcid.size() > kIdentityOctetsMax ||
+      password.size() > kPasswordOctetsMax) {
     return error(Error::too_long, "sasl.plain");
   }
   if (!authzid.empty() && authzid != authcid) return error(Error::denied, "sasl.plain", "authzid is not the authcid");

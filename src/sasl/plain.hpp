@@ -1,11 +1,11 @@
 // The PLAIN mechanism (4616).
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/result.hpp"
 #include "core/secret.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace postrider::sasl {
 
@@ -15,8 +15,8 @@ struct PlainCredentials {
   Secret password;
 };
 
-/// Takes the decoded message `[authzid] NUL authcid NUL passwd`. Errors  malformed; too_long: authcid or authzid over 255
-/// octets, password over kPasswordOctetsMax; denied: an authzid that is not the authcid (SECURITY R10).
+/// Takes the decoded message `[authzid] NUL authcid NUL passwd`. Errors  malformed; too_long: authcid or authzid over
+/// 255 octets, password over kPasswordOctetsMax; denied: an authzid that is not the authcid (SECURITY R10).
 [[nodiscard]] Result<PlainCredentials> parse_plain(std::string_view message);
 
 }  // namespace postrider::sasl

@@ -1,10 +1,10 @@
 #include "sasl/plain.hpp"
 
+#include "sasl/password.hpp"
+
 #include <gtest/gtest.h>
 
 #include <optional>
-
-#include "sasl/password.hpp"
 
 namespace postrider::sasl {
 namespace {

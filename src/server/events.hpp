@@ -1,10 +1,10 @@
 // What the server says in the log.
 #pragma once
 
+#include "core/events.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "core/events.hpp"
 
 namespace postrider::server {
 

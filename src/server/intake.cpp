@@ -1,8 +1,8 @@
 #include "server/intake.hpp"
 
-#include <algorithm>
-
 #include "core/await.hpp"
+
+#include <algorithm>
 
 namespace postrider::server {
 
@@ -18,7 +18,8 @@ Task<Result<void>> Intake::append(std::string_view octets) {
     // Too long a header section is said at the end, when the reply is due: until then the content is swallowed.
     if (!collected) co_return Result<void>{};
   }
-  if (!has_eight_bit_) has_eight_bit_ = std::ranges::any_of(octets, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
+  if (!has_eight_bit_)
+    has_eight_bit_ = std::ranges::any_of(octets, [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
   co_return co_await writer_->append(octets);
 }
 

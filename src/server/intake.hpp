@@ -1,12 +1,12 @@
 // Takes one content in: to the blob writer, past the header collector (DESIGN §5 "Intake").
 #pragma once
 
-#include <memory>
-#include <string_view>
-
 #include "core/task.hpp"
 #include "mail/header_section.hpp"
 #include "store/store.hpp"
+
+#include <memory>
+#include <string_view>
 
 namespace postrider::server {
 

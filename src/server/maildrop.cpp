@@ -1,13 +1,13 @@
 #include "server/maildrop.hpp"
 
-#include <algorithm>
-#include <optional>
-#include <vector>
-
 #include "core/await.hpp"
 #include "sasl/plain.hpp"
 #include "server/events.hpp"
 #include "store/content.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
 
 namespace postrider::server {
 
@@ -17,11 +17,16 @@ constexpr std::size_t kChunkOctets = 64 * 1024;
 constexpr std::size_t kExpungesACommit = 500;
 constexpr int kConflictsMax = 20;  // deliveries go on meanwhile; each conflict means that one of them went in
 
-pop3::Event refused(std::string_view code, std::string text) { return pop3::LoginRefused{.code = code, .text = std::move(text)}; }
+pop3::Event refused(std::string_view code, std::string text) {
+  return pop3::LoginRefused{.code = code, .text = std::move(text)};
+}
 
 class Maildrop final : public Pop3Answers {
  public:
-  Maildrop(const Pop3Service* service, const net::Endpoint& peer) : service_(service), peer_ip_(peer.address.to_text()) { service->sessions->add(); }
+  Maildrop(const Pop3Service* service, const net::Endpoint& peer)
+      : service_(service), peer_ip_(peer.address.to_text()) {
+    service->sessions->add();
+  }
 
   Task<std::optional<pop3::Event>> take(pop3::Action action) override {
     std::optional<pop3::Event> answer;
@@ -53,7 +58,8 @@ class Maildrop final : public Pop3Answers {
     const Result<directory::Account> account = co_await service_->directory->authenticate(login, std::move(password));
     if (!account) {
       const bool denied = account.error().code == Error::denied;
-      service_->events->emit(LoginFailed{.ip = peer_ip_, .service = "pop3", .why = name_of(account.error().code), .login = login});
+      service_->events->emit(
+          LoginFailed{.ip = peer_ip_, .service = "pop3", .why = name_of(account.error().code), .login = login});
       if (denied) co_return refused("AUTH", "invalid credentials");
       co_return refused("SYS/TEMP", "try again later");
     }
@@ -65,7 +71,8 @@ class Maildrop final : public Pop3Answers {
     if (!lock_) {
       co_return refused("IN-USE", "another session holds this mailbox");
     }
-    Result<std::vector<mailbox::Message>> messages = co_await service_->mailboxes->list(*inbox, 1, kMaildropMessagesMax);
+    Result<std::vector<mailbox::Message>> messages =
+        co_await service_->mailboxes->list(*inbox, 1, kMaildropMessagesMax);
     if (!messages) {
       lock_.reset();
       co_return refused("SYS/TEMP", "the mailbox cannot be read, try again later");
@@ -75,7 +82,8 @@ class Maildrop final : public Pop3Answers {
     pop3::LoggedIn view;
     view.messages.reserve(messages_.size());
     for (const mailbox::Message& message : messages_) {
-      view.messages.push_back({.unique_id = fmt::format("{:08x}{:08x}", inbox->uid_validity, message.uid),  // 9051 §2.3.1.1: never used again
+      view.messages.push_back({.unique_id = fmt::format("{:08x}{:08x}", inbox->uid_validity,
+                                                        message.uid),  // 9051 §2.3.1.1: never used again
                                .size_octets = message.content.size_octets()});
     }
     service_->events->emit(LoginSucceeded{.ip = peer_ip_, .service = "pop3", .account = account->address.text()});
@@ -98,7 +106,8 @@ class Maildrop final : public Pop3Answers {
   Task<bool> delete_messages(std::vector<std::size_t> indices) {
     for (std::size_t first = 0; first < indices.size(); first += kExpungesACommit) {
       std::vector<mailbox::Message> batch;
-      for (std::size_t i = first; i < std::min(indices.size(), first + kExpungesACommit); ++i) batch.push_back(messages_[indices[i]]);
+      for (std::size_t i = first; i < std::min(indices.size(), first + kExpungesACommit); ++i)
+        batch.push_back(messages_[indices[i]]);
       const Result<void> gone = co_await expunge(std::move(batch));
       if (!gone) {
         log_if_failed(*service_->events, gone, "the client is told that messages remain");
@@ -117,7 +126,8 @@ class Maildrop final : public Pop3Answers {
       const Result<void> staged = mailbox::stage_expunge(transaction, *inbox, batch);
       if (!staged) co_return fail(staged);
       mailbox::stage_state(transaction, *inbox);
-      const Result<store::Version> committed = co_await service_->store->commit(std::move(transaction), store::Durability::durable);
+      const Result<store::Version> committed =
+          co_await service_->store->commit(std::move(transaction), store::Durability::durable);
       result = committed ? Result<void>{} : Result<void>(fail(committed));
     }
     co_return result;

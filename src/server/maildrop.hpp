@@ -1,8 +1,6 @@
 // Answers what the POP3 engine asks: logins from the directory, messages from the mailbox, deletions in commits.
 #pragma once
 
-#include <memory>
-
 #include "core/events.hpp"
 #include "core/metrics.hpp"
 #include "directory/directory.hpp"
@@ -11,9 +9,12 @@
 #include "pop3/session.hpp"
 #include "server/pop3_driver.hpp"
 
+#include <memory>
+
 namespace postrider::server {
 
-inline constexpr std::size_t kMaildropMessagesMax = 10'000;  // a session's view; the oldest come first, the rest next time
+inline constexpr std::size_t kMaildropMessagesMax =
+    10'000;  // a session's view; the oldest come first, the rest next time
 
 /// What all POP3 sessions of a listener share. Outlives them.
 struct Pop3Service {

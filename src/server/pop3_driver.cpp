@@ -41,8 +41,10 @@ class Pop3Driver {
     const SteadyTime until = progressed_ + (early ? timeouts_.before_login : timeouts_.command);
     const Result<net::Ready> ready = co_await stream_->wait_readable(until, drain_);
     if (!ready) {
-      if (ready.error().code == Error::timeout) engine_.step(pop3::TimedOut{}, todo_);
-      else engine_.step(pop3::PeerClosed{}, todo_);
+      if (ready.error().code == Error::timeout)
+        engine_.step(pop3::TimedOut{}, todo_);
+      else
+        engine_.step(pop3::PeerClosed{}, todo_);
       co_return;
     }
     if (*ready == net::Ready::signalled) {
@@ -52,8 +54,10 @@ class Pop3Driver {
     }
     const net::Scratch buffer = scratch_->take();
     const Result<std::size_t> got = stream_->read_some(buffer.span());
-    if (!got) engine_.step(pop3::PeerClosed{}, todo_);
-    else engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, todo_);
+    if (!got)
+      engine_.step(pop3::PeerClosed{}, todo_);
+    else
+      engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, todo_);
   }
 
   Task<void> perform(pop3::Action* action) {

@@ -1,14 +1,14 @@
 // Drives one POP3 session: octets to the engine, its replies to the stream, its questions to whoever answers them.
 #pragma once
 
-#include <memory>
-#include <optional>
-
 #include "core/clock.hpp"
 #include "core/signal.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
 #include "pop3/session.hpp"
+
+#include <memory>
+#include <optional>
 
 namespace postrider::server {
 
@@ -22,8 +22,8 @@ struct Pop3Timeouts {
 class Pop3Answers {
  public:
   virtual ~Pop3Answers() = default;
-  /// Does any action but Send, Flush and HangUp; gives the answer where it is a question. What the answer points to lives
-  /// until the next call.
+  /// Does any action but Send, Flush and HangUp; gives the answer where it is a question. What the answer points to
+  /// lives until the next call.
   [[nodiscard]] virtual Task<std::optional<pop3::Event>> take(pop3::Action action) = 0;
 };
 
@@ -37,6 +37,7 @@ struct Pop3Drive {
 };
 
 /// Serves until the session ends, then closes the stream.
-[[nodiscard]] Task<void> serve_pop3(Pop3Drive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<Pop3Answers> answers);
+[[nodiscard]] Task<void> serve_pop3(Pop3Drive drive, std::unique_ptr<net::Stream> stream,
+                                    std::unique_ptr<Pop3Answers> answers);
 
 }  // namespace postrider::server

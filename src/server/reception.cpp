@@ -1,14 +1,14 @@
 #include "server/reception.hpp"
 
-#include <algorithm>
-#include <optional>
-#include <set>
-
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "mail/trace_fields.hpp"
 #include "server/events.hpp"
 #include "server/intake.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
 
 namespace postrider::server {
 
@@ -18,12 +18,16 @@ using smtp::Reply;
 
 /// The reply for a store that could not take a message.
 Reply not_stored(const Error& why) {
-  if (why.code == Error::exhausted) return {.code = 452, .enhanced = "4.3.1", .text = "insufficient system storage, try again later"};
-  if (why.code == Error::too_long) return {.code = 552, .enhanced = "5.3.4", .text = "too many recipients or too long trace fields for one message"};
+  if (why.code == Error::exhausted)
+    return {.code = 452, .enhanced = "4.3.1", .text = "insufficient system storage, try again later"};
+  if (why.code == Error::too_long)
+    return {.code = 552, .enhanced = "5.3.4", .text = "too many recipients or too long trace fields for one message"};
   return {.code = 451, .enhanced = "4.3.0", .text = "not stored, try again later"};
 }
 
-Reply to_reply(const gate::Verdict& verdict) { return {.code = verdict.code, .enhanced = verdict.enhanced, .text = verdict.text}; }
+Reply to_reply(const gate::Verdict& verdict) {
+  return {.code = verdict.code, .enhanced = verdict.enhanced, .text = verdict.text};
+}
 
 /// What makes two targets the same: one mailbox has several addresses.
 std::string name_of(const directory::Target& target) {
@@ -34,8 +38,8 @@ std::string name_of(const directory::Target& target) {
 struct Transaction {
   mail::Path reverse_path;
   std::vector<queue::NewRecipient> recipients;
-  std::set<std::string> known;    // mailboxes and addresses that are in `recipients`: each gets one copy
-  std::string only_recipient;     // as given in RCPT, when it was the only one
+  std::set<std::string> known;  // mailboxes and addresses that are in `recipients`: each gets one copy
+  std::string only_recipient;   // as given in RCPT, when it was the only one
   std::size_t accepted = 0;
   std::unique_ptr<Intake> intake;
   std::optional<Reply> refusal;  // the content cannot be taken; said at its end
@@ -46,7 +50,8 @@ class Reception final : public SmtpAnswers {
   Reception(const SmtpService* service, const net::Endpoint& peer)
       : service_(service), peer_ip_(peer.unix_path.empty() ? peer.address.to_text() : std::string("local")) {
     identity_.in_relay_network =
-        peer.unix_path.empty() && std::ranges::any_of(service->relay_from, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
+        peer.unix_path.empty() &&
+        std::ranges::any_of(service->relay_from, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
   }
 
   Task<std::optional<Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
@@ -58,7 +63,8 @@ class Reception final : public SmtpAnswers {
     } else if (auto* const sender = std::get_if<smtp::AskSender>(&action)) {
       transaction_ = std::make_unique<Transaction>();
       transaction_->reverse_path = std::move(sender->reverse_path);
-      answer = to_reply(service_->gate->check_sender(transaction_->reverse_path, sender->parameters.size_octets, identity_));
+      answer =
+          to_reply(service_->gate->check_sender(transaction_->reverse_path, sender->parameters.size_octets, identity_));
     } else if (std::holds_alternative<smtp::BeginContent>(action)) {
       answer = co_await begin_content();
     } else if (std::holds_alternative<smtp::EndContent>(action)) {
@@ -90,7 +96,8 @@ class Reception final : public SmtpAnswers {
         if (!transaction.known.insert(name_of(target)).second) continue;
         std::optional<mail::Address> original;
         if (target.address != address) original = address;
-        transaction.recipients.push_back({.address = std::move(target.address), .original = std::move(original), .account = target.account});
+        transaction.recipients.push_back(
+            {.address = std::move(target.address), .original = std::move(original), .account = target.account});
       }
       transaction.only_recipient = ++transaction.accepted == 1 ? address.text() : std::string();
     } else {
@@ -136,8 +143,11 @@ class Reception final : public SmtpAnswers {
     }
     const Reply refusal = *transaction.refusal;
     service_->metrics.refused_messages->add();
-    service_->events->emit(
-        MessageRefused{.ip = peer_ip_, .code = refusal.code, .why = refusal.text, .from = transaction.reverse_path.text(), .hello = hello_});
+    service_->events->emit(MessageRefused{.ip = peer_ip_,
+                                          .code = refusal.code,
+                                          .why = refusal.text,
+                                          .from = transaction.reverse_path.text(),
+                                          .hello = hello_});
     transaction_.reset();
     co_return refusal;
   }
@@ -171,7 +181,8 @@ class Reception final : public SmtpAnswers {
     commit.add_blob(*body);
     const Result<void> staged = service_->queue->stage_accept(commit, entry);
     if (!staged) co_return fail(staged);
-    const Result<store::Version> committed = co_await service_->store->commit(std::move(commit), store::Durability::durable);
+    const Result<store::Version> committed =
+        co_await service_->store->commit(std::move(commit), store::Durability::durable);
     if (!committed) co_return fail(committed);
     service_->queue->accepted(entry);
     service_->metrics.accepted->add();

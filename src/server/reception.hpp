@@ -1,9 +1,6 @@
 // Answers what the SMTP engine asks: the gate's verdicts, the content's intake, and the decision in one durable commit.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "core/events.hpp"
 #include "core/metrics.hpp"
 #include "gate/gate.hpp"
@@ -11,6 +8,9 @@
 #include "queue/queue.hpp"
 #include "server/smtp_driver.hpp"
 #include "smtp/server_session.hpp"
+
+#include <memory>
+#include <vector>
 
 namespace postrider::server {
 

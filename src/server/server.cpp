@@ -1,12 +1,12 @@
 #include "server/server.hpp"
 
-#include <algorithm>
-#include <atomic>
-#include <map>
-
 #include "core/await.hpp"
 #include "net/connector.hpp"
 #include "server/events.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
 
 namespace postrider::server {
 
@@ -34,7 +34,8 @@ route::Settings with_own(const Settings& all, const net::Network& network) {
   route::Settings settings = all.route;
   settings.hostname = all.hostname;
   for (const net::Address& address : network.own_addresses()) {
-    const bool allowed = std::ranges::any_of(all.allow_private, [&](const net::Network4Or6& named) { return named.contains(address); });
+    const bool allowed =
+        std::ranges::any_of(all.allow_private, [&](const net::Network4Or6& named) { return named.contains(address); });
     if (!allowed) settings.own_addresses.push_back(address.octets());
   }
   return settings;
@@ -44,7 +45,8 @@ route::Settings with_own(const Settings& all, const net::Network& network) {
 std::string_view refusal_of(Service service, Error::Code why) {
   switch (service) {
     case Service::smtp:
-      return why == Error::denied ? "421 4.7.0 too many connections from your address\r\n" : "421 4.3.2 too many connections, try again later\r\n";
+      return why == Error::denied ? "421 4.7.0 too many connections from your address\r\n"
+                                  : "421 4.3.2 too many connections, try again later\r\n";
     case Service::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
     case Service::http: return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
   }
@@ -67,10 +69,11 @@ struct Server::Inside {
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
-        smtp_metrics{doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"smtp\""),
-                     doors.metrics->counter("postrider_messages_accepted_total", "Messages answered with 250 after the data"),
-                     doors.metrics->counter("postrider_recipients_refused_total", "Refused RCPT commands"),
-                     doors.metrics->counter("postrider_messages_refused_total", "Messages refused after the data")},
+        smtp_metrics{
+            doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"smtp\""),
+            doors.metrics->counter("postrider_messages_accepted_total", "Messages answered with 250 after the data"),
+            doors.metrics->counter("postrider_recipients_refused_total", "Refused RCPT commands"),
+            doors.metrics->counter("postrider_messages_refused_total", "Messages refused after the data")},
         pop3_sessions(doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"pop3\"")) {}
 
   /// One listener's connections, on one shard.
@@ -101,12 +104,13 @@ struct Server::Inside {
                  .get();
     } else if (listen.service == Service::pop3) {
       pop3 = pop3_services
-                 .emplace_back(std::make_unique<Pop3Service>(Pop3Service{.store = doors.store,
-                                                                         .events = doors.events,
-                                                                         .directory = &directory,
-                                                                         .mailboxes = &mailboxes,
-                                                                         .engine = {.hostname = settings.hostname, .cleartext = listen.cleartext},
-                                                                         .sessions = pop3_sessions}))
+                 .emplace_back(std::make_unique<Pop3Service>(
+                     Pop3Service{.store = doors.store,
+                                 .events = doors.events,
+                                 .directory = &directory,
+                                 .mailboxes = &mailboxes,
+                                 .engine = {.hostname = settings.hostname, .cleartext = listen.cleartext},
+                                 .sessions = pop3_sessions}))
                  .get();
     }
     for (std::size_t i = 0; i < listeners.size(); ++i) {
@@ -125,7 +129,8 @@ struct Server::Inside {
       Result<std::unique_ptr<net::Stream>> stream = co_await door->listener->accept(&inside->draining);
       if (!stream) {
         if (stream.error().code != Error::cancelled) {
-          inside->doors.events->emit(AcceptFailed{.service = name_of(listen.service), .error = describe(stream.error())});
+          inside->doors.events->emit(
+              AcceptFailed{.service = name_of(listen.service), .error = describe(stream.error())});
         }
         break;
       }
@@ -147,8 +152,9 @@ struct Server::Inside {
   }
 
   static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why) {
-    inside->doors.events->emit(
-        SessionRefused{.ip = stream->peer().address.to_text(), .service = name_of(door->listen->service), .why = postrider::name_of(why)});
+    inside->doors.events->emit(SessionRefused{.ip = stream->peer().address.to_text(),
+                                              .service = name_of(door->listen->service),
+                                              .why = postrider::name_of(why)});
     const Result<void> written =
         co_await stream->write(refusal_of(door->listen->service, why), inside->doors.clock->steady() + kRefusalWrite);
     (void)written;  // the peer gets no session either way
@@ -156,7 +162,8 @@ struct Server::Inside {
     inside->leave();
   }
 
-  static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, gate::SessionCounts::Place place) {
+  static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
+                          gate::SessionCounts::Place place) {
     const gate::SessionCounts::Place held = std::move(place);
     switch (door->listen->service) {
       case Service::smtp: {
@@ -239,13 +246,16 @@ Result<void> Server::listen(std::vector<Shard*> shards) {
   inside.shards = std::move(shards);
   for (Shard* const shard : inside.shards) inside.scratch.try_emplace(shard);
   for (const Listen& listen : inside.settings.listen) {
-    Result<std::vector<std::unique_ptr<net::Listener>>> listeners = inside.doors.network->listen(listen.at, inside.shards);
+    Result<std::vector<std::unique_ptr<net::Listener>>> listeners =
+        inside.doors.network->listen(listen.at, inside.shards);
     if (!listeners) {
       inside.doors_open.clear();
       Error why = std::move(listeners.error());
-      return error(why.code, "server.listen", fmt::format("{} on {}: {}", name_of(listen.service), listen.at.to_text(), describe(why)));
+      return error(why.code, "server.listen",
+                   fmt::format("{} on {}: {}", name_of(listen.service), listen.at.to_text(), describe(why)));
     }
-    inside.doors.events->emit(server::ListeningAt{.service = name_of(listen.service), .at = listeners->front()->local().to_text()});
+    inside.doors.events->emit(
+        server::ListeningAt{.service = name_of(listen.service), .at = listeners->front()->local().to_text()});
     inside.open(listen, std::move(*listeners));
   }
   return {};
@@ -279,7 +289,8 @@ void Server::start(std::move_only_function<void()> draining, std::move_only_func
 std::vector<Listening> Server::listening() const {
   std::vector<Listening> out;
   for (const Inside::Door& door : inside_->doors_open) {
-    if (door.listener && door.shard == inside_->shards.front()) out.push_back({door.listen->service, door.listener->local()});
+    if (door.listener && door.shard == inside_->shards.front())
+      out.push_back({door.listen->service, door.listener->local()});
   }
   return out;
 }
@@ -288,14 +299,18 @@ directory::Directory* Server::directory() { return &inside_->directory; }
 mailbox::Mailboxes* Server::mailboxes() { return &inside_->mailboxes; }
 queue::Queue* Server::queue() { return &inside_->queue; }
 
-bool Server::ready() const { return inside_->serving.load() && !inside_->draining.is_set() && inside_->doors.store->has_room(); }
+bool Server::ready() const {
+  return inside_->serving.load() && !inside_->draining.is_set() && inside_->doors.store->has_room();
+}
 
 void Server::drain() { inside_->draining.set(); }
 
 std::string Server::metrics() const {
   const Inside& inside = *inside_;
-  inside.doors.metrics->gauge("postrider_sessions", "Open sessions")->set(static_cast<std::int64_t>(inside.counts.sessions()));
-  inside.doors.metrics->gauge("postrider_queue_recipients", "Recipients in the queue")->set(static_cast<std::int64_t>(inside.queue.depth()));
+  inside.doors.metrics->gauge("postrider_sessions", "Open sessions")
+      ->set(static_cast<std::int64_t>(inside.counts.sessions()));
+  inside.doors.metrics->gauge("postrider_queue_recipients", "Recipients in the queue")
+      ->set(static_cast<std::int64_t>(inside.queue.depth()));
   return inside.doors.metrics->render();
 }
 

@@ -1,12 +1,6 @@
 // The running server: rooms, listeners, sessions, delivery, and their orderly end.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "core/metrics.hpp"
@@ -29,6 +23,12 @@
 #include "smtp/server_session.hpp"
 #include "store/store.hpp"
 
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace postrider::server {
 
 /// Everything outside; all outlive the server.
@@ -44,7 +44,8 @@ struct Doors {
 };
 
 /// Serves a connection of a service that comes from above (web). Runs on the connection's shard.
-using Handler = std::function<Task<void>(std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain)>;
+using Handler =
+    std::function<Task<void>(std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain)>;
 
 enum class Service : std::uint8_t { smtp, pop3, http };
 [[nodiscard]] std::string_view name_of(Service service);
@@ -52,10 +53,10 @@ enum class Service : std::uint8_t { smtp, pop3, http };
 struct Listen {
   Service service = Service::smtp;
   net::Endpoint at;
-  std::optional<smtp::ServerSettings> smtp;        ///< of an smtp listener
-  std::vector<net::Network4Or6> relay_from;        ///< of an smtp listener
+  std::optional<smtp::ServerSettings> smtp;              ///< of an smtp listener
+  std::vector<net::Network4Or6> relay_from;              ///< of an smtp listener
   pop3::Cleartext cleartext = pop3::Cleartext::refused;  ///< of a pop3 listener
-  Handler handler;                                 ///< of an http listener
+  Handler handler;                                       ///< of an http listener
 };
 
 struct Settings {
@@ -84,8 +85,8 @@ class Server final : public core::ServerControl {
 
   /// Opens every listener. Errors  as net::Network::listen, with the endpoint in the detail; nothing is left open then.
   [[nodiscard]] Result<void> listen(std::vector<Shard*> shards);
-  /// Starts accepting and delivering on the shards given to `listen`. Each is called once, on the first shard: `draining`
-  /// when the drain begins, `ended` when the last session and job have ended after it.
+  /// Starts accepting and delivering on the shards given to `listen`. Each is called once, on the first shard:
+  /// `draining` when the drain begins, `ended` when the last session and job have ended after it.
   void start(std::move_only_function<void()> draining, std::move_only_function<void()> ended);
   /// For http listeners made after the rooms: replaces the handler of all of them. Before `start`.
   void set_http_handlers(const std::function<Handler(const Listen&)>& make);

@@ -1,11 +1,11 @@
 // When a peer has taken too long: per command, per chunk, per message, and by the minimum rate (LIMITS.md "SMTP").
 #pragma once
 
-#include <cstddef>
-#include <optional>
-
 #include "core/clock.hpp"
 #include "smtp/server_session.hpp"
+
+#include <cstddef>
+#include <optional>
 
 namespace postrider::server {
 
@@ -13,7 +13,7 @@ struct SmtpTimeouts {
   Duration command = std::chrono::seconds(300);  ///< 5321 §4.5.3.2.7
   Duration data_chunk = std::chrono::seconds(300);
   Duration whole_data = std::chrono::hours(1);
-  Duration crowded_wait = std::chrono::seconds(10);        ///< command and chunk, when most sessions are used
+  Duration crowded_wait = std::chrono::seconds(10);  ///< command and chunk, when most sessions are used
   Duration crowded_whole_data = std::chrono::seconds(60);
   Duration write = std::chrono::seconds(300);
   Duration after_errors = std::chrono::seconds(1);  ///< smtp::Pause

@@ -41,14 +41,17 @@ class SmtpDriver {
   [[nodiscard]] SteadyTime now() const { return clock_->steady(); }
 
   Task<void> wait_and_read() {
-    const SteadyTime until = deadline_.follow(engine_.waits_for(), counts_->crowded() ? Crowd::crowded : Crowd::calm, now());
+    const SteadyTime until =
+        deadline_.follow(engine_.waits_for(), counts_->crowded() ? Crowd::crowded : Crowd::calm, now());
     const Result<net::Ready> ready = co_await stream_->wait_readable(until, drain_);
     if (!ready) {
       if (ready.error().code != Error::timeout) {
         engine_.step(smtp::PeerClosed{}, todo_);
       } else if (const std::optional<Late> late = deadline_.passed(now())) {
-        if (*late == Late::too_slow) engine_.step(smtp::TooSlow{}, todo_);
-        else engine_.step(smtp::TimedOut{}, todo_);
+        if (*late == Late::too_slow)
+          engine_.step(smtp::TooSlow{}, todo_);
+        else
+          engine_.step(smtp::TimedOut{}, todo_);
       }
       co_return;
     }

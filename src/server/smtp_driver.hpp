@@ -1,9 +1,6 @@
-// Drives one SMTP server session: octets from the stream to the engine, the engine's replies to the stream, its questions to
-// whoever answers them; with deadlines.
+// Drives one SMTP server session: octets from the stream to the engine, the engine's replies to the stream, its
+// questions to whoever answers them; with deadlines.
 #pragma once
-
-#include <memory>
-#include <optional>
 
 #include "core/clock.hpp"
 #include "core/signal.hpp"
@@ -12,6 +9,9 @@
 #include "net/scratch.hpp"
 #include "server/smtp_deadline.hpp"
 #include "smtp/server_session.hpp"
+
+#include <memory>
+#include <optional>
 
 namespace postrider::server {
 
@@ -34,6 +34,7 @@ struct SmtpDrive {
 };
 
 /// Serves until the session ends, then closes the stream.
-[[nodiscard]] Task<void> serve_smtp(SmtpDrive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<SmtpAnswers> answers);
+[[nodiscard]] Task<void> serve_smtp(SmtpDrive drive, std::unique_ptr<net::Stream> stream,
+                                    std::unique_ptr<SmtpAnswers> answers);
 
 }  // namespace postrider::server

@@ -1,8 +1,13 @@
-// The client side of one SMTP session, without socket, clock or queue (5321; 2920, 1870, 6152, 3030 not used yet, 2034).
+// The client side of one SMTP session, without socket, clock or queue (5321; 2920, 1870, 6152, 3030 not used yet,
+// 2034).
 //
 // One connection carries any number of transactions: after `ready()` the driver calls `begin`, and steps until
 // `TransactionDone`. Every recipient of the transaction has exactly one outcome there, whatever the remote did.
 #pragma once
+
+#include "mail/address.hpp"
+#include "smtp/reply.hpp"
+#include "smtp/server_session.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -11,10 +16,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "mail/address.hpp"
-#include "smtp/reply.hpp"
-#include "smtp/server_session.hpp"
 
 namespace postrider::smtp {
 

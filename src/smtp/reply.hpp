@@ -1,18 +1,18 @@
 // SMTP replies: what a server says (5321 §4.2) with enhanced status codes (2034, 3463).
 #pragma once
 
+#include "core/result.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "core/result.hpp"
-
 namespace postrider::smtp {
 
 struct Reply {
-  int code = 0;           ///< 200-599
-  std::string enhanced;   ///< `2.1.5`; empty where there is none (220, 221 of old servers, 354, EHLO)
-  std::string text;       ///< lines separated by '\n'
+  int code = 0;          ///< 200-599
+  std::string enhanced;  ///< `2.1.5`; empty where there is none (220, 221 of old servers, 354, EHLO)
+  std::string text;      ///< lines separated by '\n'
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 
@@ -26,7 +26,7 @@ struct Reply {
 /// `550 5.1.1 no such user`: one line for logs and reports.
 [[nodiscard]] std::string to_line(const Reply& reply);
 
-inline constexpr std::size_t kRemoteReplyLinesMax = 512;          // LIMITS.md "remote reply"
+inline constexpr std::size_t kRemoteReplyLinesMax = 512;  // LIMITS.md "remote reply"
 inline constexpr std::size_t kRemoteReplyOctetsMax = 64 * 1024;
 
 }  // namespace postrider::smtp

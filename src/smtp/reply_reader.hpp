@@ -1,13 +1,13 @@
 // Reads the replies of a remote server (5321 §4.2) within the limits of LIMITS.md "remote reply".
 #pragma once
 
+#include "core/result.hpp"
+#include "smtp/reply.hpp"
+
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/result.hpp"
-#include "smtp/reply.hpp"
 
 namespace postrider::smtp {
 

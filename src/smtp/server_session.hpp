@@ -1,9 +1,12 @@
 // The server side of one SMTP session, without socket, clock or store (5321; 2920, 1870, 6152, 3030, 2034, 9422).
 //
 // The driver takes the next action, does it, and steps the engine with the answer where the action is a question
-// (names that begin with Ask, and Begin/EndContent). At most one question is open; pipelined input waits for its answer.
-// When no action is left the driver waits for octets, as `waits_for()` says, and steps with what came.
+// (names that begin with Ask, and Begin/EndContent). At most one question is open; pipelined input waits for its
+// answer. When no action is left the driver waits for octets, as `waits_for()` says, and steps with what came.
 #pragma once
+
+#include "mail/address.hpp"
+#include "smtp/reply.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -11,9 +14,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "mail/address.hpp"
-#include "smtp/reply.hpp"
 
 namespace postrider::smtp {
 
@@ -58,7 +58,7 @@ using Event = std::variant<Received, Answered, TimedOut, PeerClosed, Draining, T
 struct Send {
   std::string octets;
 };
-struct Pause {};  ///< the peer makes errors: wait a second before going on
+struct Pause {};       ///< the peer makes errors: wait a second before going on
 struct AskConnect {};  ///< question: may this peer talk? Accept with any 220; its text is the greeting's
 struct AskHello {
   HelloKind kind;
@@ -75,14 +75,16 @@ struct BeginContent {};  ///< question: is there room for the content? Accept wi
 struct AppendContent {
   std::string octets;  ///< transparency removed; at most kContentChunkOctetsMax
 };
-struct EndContent {};  ///< question: the content is complete, take it or refuse it; a 250 is sent only after it is durable
+struct EndContent {
+};  ///< question: the content is complete, take it or refuse it; a 250 is sent only after it is durable
 struct DropTransaction {};  ///< forget envelope and content (RSET, new EHLO, refused content, end of session)
 struct HangUp {};
-using Action = std::variant<Send, Pause, AskConnect, AskHello, AskSender, AskRecipient, BeginContent, AppendContent, EndContent,
-                            DropTransaction, HangUp>;
+using Action = std::variant<Send, Pause, AskConnect, AskHello, AskSender, AskRecipient, BeginContent, AppendContent,
+                            EndContent, DropTransaction, HangUp>;
 using Actions = std::deque<Action>;
 
-/// The kinds of wait a server session has. The driver maps each to a duration (LIMITS.md); the engine knows no durations.
+/// The kinds of wait a server session has. The driver maps each to a duration (LIMITS.md); the engine knows no
+/// durations.
 enum class Wait : std::uint8_t { command, data };
 
 class ServerSession {

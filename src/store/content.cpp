@@ -1,8 +1,8 @@
 #include "store/content.hpp"
 
-#include <algorithm>
-
 #include "core/await.hpp"
+
+#include <algorithm>
 
 namespace postrider::store {
 

@@ -2,16 +2,16 @@
 // (DESIGN §5 "Bodies"). Queue recipients and mailbox messages are such records; the body is never rewritten.
 #pragma once
 
-#include <vector>
-
 #include "core/octet_range.hpp"
 #include "core/record.hpp"
 #include "store/store.hpp"
 
+#include <vector>
+
 namespace postrider::store {
 
 struct Content {
-  std::string prefix;               ///< header fields that come first (Received, Return-Path, Delivered-To …), CRLF lines
+  std::string prefix;  ///< header fields that come first (Received, Return-Path, Delivered-To …), CRLF lines
   std::vector<OctetRange> dropped;  ///< of the body; ascending, not touching each other
   BlobRef body;
   /// Of what a reader gets: prefix and body without what is dropped.
@@ -27,8 +27,8 @@ void write_content(RecordWriter& out, const Content& content);
 class ContentReader {
  public:
   ContentReader(Store* store, Content content) : store_(store), content_(std::move(content)) {}
-  /// The next at most `octets_max` octets; empty at the end. Errors  as Store::read_blob; corrupt: the body is shorter than
-  /// its reference says.
+  /// The next at most `octets_max` octets; empty at the end. Errors  as Store::read_blob; corrupt: the body is shorter
+  /// than its reference says.
   [[nodiscard]] Task<Result<std::string>> next(std::size_t octets_max);
 
  private:

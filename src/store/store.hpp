@@ -1,6 +1,10 @@
-// The door to disks: ordered transactional keys with blobs (DESIGN §5). Implementations: RocksStore, SimStore; both pass
-// store_contract_test.
+// The door to disks: ordered transactional keys with blobs (DESIGN §5). Implementations: RocksStore, SimStore; both
+// pass store_contract_test.
 #pragma once
+
+#include "core/result.hpp"
+#include "core/signal.hpp"
+#include "core/task.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -9,10 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/result.hpp"
-#include "core/signal.hpp"
-#include "core/task.hpp"
 
 namespace postrider::store {
 
@@ -51,8 +51,8 @@ struct KeyedEntry {
 
 struct Page {
   std::vector<KeyedEntry> entries;
-  std::optional<Key> next;        ///< where to go on, when there are more
-  std::size_t keys_visited = 0;   ///< deleted ones that had to be stepped over included
+  std::optional<Key> next;       ///< where to go on, when there are more
+  std::size_t keys_visited = 0;  ///< deleted ones that had to be stepped over included
 };
 
 /// Names a body: 16 octets, random. Never used again.
@@ -148,15 +148,16 @@ class Store {
   /// Gives nullopt for an absent key. Errors  transient, corrupt.
   [[nodiscard]] virtual Task<Result<std::optional<Entry>>> get(Key key) = 0;
 
-  /// At most `entries_max` entries in key order from one snapshot; a page may be shorter (bounded octets) and still have a
-  /// `next`. Errors  transient, corrupt.
+  /// At most `entries_max` entries in key order from one snapshot; a page may be shorter (bounded octets) and still
+  /// have a `next`. Errors  transient, corrupt.
   [[nodiscard]] virtual Task<Result<Page>> scan(KeyRange range, std::size_t entries_max) = 0;
 
   /// All or nothing. A transaction sees those that were committed before it, also in the same batch.
   /// Gives    the version that its puts have now.
-  /// Errors   conflict: a precondition failed, nothing changed; exhausted: disk below `min_free` or the committer's queue
-  ///          full, nothing changed; too_long: over a limit above; transient: unknown whether it happened (the store has
-  ///          failed for good: `failed()` is set and the process must stop); corrupt: a reference to no body.
+  /// Errors   conflict: a precondition failed, nothing changed; exhausted: disk below `min_free` or the committer's
+  /// queue
+  ///          full, nothing changed; too_long: over a limit above; transient: unknown whether it happened (the store
+  ///          has failed for good: `failed()` is set and the process must stop); corrupt: a reference to no body.
   [[nodiscard]] virtual Task<Result<Version>> commit(Transaction transaction, Durability durability) = 0;
 
   /// Sets `signal` after each commit that changed a key with that prefix. `signal` outlives the watch.
@@ -170,7 +171,8 @@ class Store {
 
   /// Up to `octets_max` octets of a body from `offset`; empty at its end. Also for bodies sealed but not committed.
   /// Errors  not_found: no such body; transient; corrupt.
-  [[nodiscard]] virtual Task<Result<std::string>> read_blob(BlobId id, std::uint64_t offset, std::size_t octets_max) = 0;
+  [[nodiscard]] virtual Task<Result<std::string>> read_blob(BlobId id, std::uint64_t offset,
+                                                            std::size_t octets_max) = 0;
 
   /// Set when a sync failed: nothing will ever be committed again, the process must stop (never sync again and hope).
   [[nodiscard]] virtual Signal& failed() = 0;

@@ -1,12 +1,6 @@
-// The commands that read or change a server's state, as one function: called over HTTP on the control socket while a server
-// runs, and directly by the command line when none does.
+// The commands that read or change a server's state, as one function: called over HTTP on the control socket while a
+// server runs, and directly by the command line when none does.
 #pragma once
-
-#include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "core/clock.hpp"
 #include "core/result.hpp"
@@ -15,6 +9,12 @@
 #include "directory/directory.hpp"
 #include "mailbox/mailbox.hpp"
 #include "queue/queue.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace postrider::web {
 
@@ -49,10 +49,9 @@ class Admin {
   explicit Admin(AdminRooms rooms) : rooms_(rooms) {}
 
   /// domain.add D [catch-all=A] [postmaster=A] · domain.remove D · domain.list
-  /// account.add A (secret) · account.remove A · account.list · account.passwd A (secret) · account.enable A · account.disable A
-  /// alias.add A T… · alias.remove A [T…] · alias.list
-  /// queue.list [limit=N] [after=ID] · queue.show ID · queue.retry ID… · queue.remove ID…
-  /// Never fails as a task: what goes wrong is in the reply.
+  /// account.add A (secret) · account.remove A · account.list · account.passwd A (secret) · account.enable A ·
+  /// account.disable A alias.add A T… · alias.remove A [T…] · alias.list queue.list [limit=N] [after=ID] · queue.show
+  /// ID · queue.retry ID… · queue.remove ID… Never fails as a task: what goes wrong is in the reply.
   [[nodiscard]] Task<AdminReply> run(AdminRequest request);
 
  private:

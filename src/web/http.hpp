@@ -1,14 +1,14 @@
 // HTTP/1.1 (9112): health, metrics, and the admin API on the control socket; and the client side of the latter.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "core/server_control.hpp"
 #include "core/signal.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
 #include "web/admin.hpp"
+
+#include <memory>
+#include <string>
 
 namespace postrider::web {
 
@@ -29,7 +29,8 @@ struct HttpService {
 
 /// Serves one connection with keep-alive until it ends. A request that is not strictly 9112 (two lengths, length with
 /// chunked, obs-fold, over a limit) is answered 400/413/431 and the connection closed (SECURITY R12).
-[[nodiscard]] Task<void> serve_http(const HttpService* service, std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain);
+[[nodiscard]] Task<void> serve_http(const HttpService* service, std::unique_ptr<net::Stream> stream,
+                                    net::ScratchPool* scratch, Signal* drain);
 
 /// Asks a running server. Errors  closed, timeout: not reachable; malformed: no answer of ours.
 [[nodiscard]] Task<Result<AdminReply>> call_admin(net::Stream* stream, AdminRequest request, SteadyTime until);

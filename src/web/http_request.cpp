@@ -8,10 +8,10 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <utility>
-#include <vector>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace postrider::web {
 namespace {

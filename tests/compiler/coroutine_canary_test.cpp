@@ -1,8 +1,6 @@
 // The coroutine shapes that STYLE 2.3 tells us to avoid, because some compiler broke them. They are written here on
 // purpose: under ASan this file fails on a compiler that destroys a temporary twice, skips a destructor or evaluates
 // twice (Debian's g++ 12.2 does). Nothing else in the project may look like this.
-#include <gtest/gtest.h>
-
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <gtest/gtest.h>
+
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -161,8 +161,7 @@ Task<int> conditions(int* living) {
 TEST(CoroutineCanary, AwaitInConditions) { EXPECT_EQ(run(conditions), 123); }
 
 Task<int> either(int* living, bool first) {
-  const Counted counted =
-      first ? (co_await make_message(living)).body : (co_await make_message(living)).body;
+  const Counted counted = first ? (co_await make_message(living)).body : (co_await make_message(living)).body;
   co_return counted.size();
 }
 Task<int> ternary_first(int* living) { co_return co_await either(living, true); }

@@ -23,8 +23,11 @@ inline constexpr std::chrono::seconds kServerSilence{700};  // longer than any w
 /// One dialogue: a server that drives one session, and a client that plays the script.
 struct Stage {
   using Serve = Task<void> (*)(Stage* stage, std::unique_ptr<net::Stream> stream);
-  Stage(const Script* the_script, Serve the_serve, std::uint64_t seed) : script(the_script), serve(the_serve), random(seed), network(&random) {
-    network.set_weather({.latency_min = std::chrono::milliseconds(1), .latency_max = std::chrono::milliseconds(20), .cuts_segments = true});
+  Stage(const Script* the_script, Serve the_serve, std::uint64_t seed)
+      : script(the_script), serve(the_serve), random(seed), network(&random) {
+    network.set_weather({.latency_min = std::chrono::milliseconds(1),
+                         .latency_max = std::chrono::milliseconds(20),
+                         .cuts_segments = true});
   }
 
   const Script* script;
@@ -52,23 +55,29 @@ inline Task<void> serve_one(Stage* stage, std::unique_ptr<net::Listener> listene
 /// Reads until `enough`, or the end, or long silence.
 inline Task<void> read_until(Stage* stage, net::Stream* stream, const Step* enough) {
   while (!stage->closed && (enough == nullptr || !stage->transcript.has(*enough))) {
-    const Result<net::Ready> ready = co_await stream->wait_readable(stage->world.clock.steady() + kServerSilence, nullptr);
+    const Result<net::Ready> ready =
+        co_await stream->wait_readable(stage->world.clock.steady() + kServerSilence, nullptr);
     if (!ready) {
       stage->closed = ready.error().code == Error::closed;
       co_return;
     }
     std::array<char, 4096> buffer;
     const Result<std::size_t> got = stream->read_some(buffer);
-    if (!got) stage->closed = true;
-    else stage->transcript.server_said(std::string_view(buffer.data(), *got));
+    if (!got)
+      stage->closed = true;
+    else
+      stage->transcript.server_said(std::string_view(buffer.data(), *got));
   }
 }
 
 inline Task<Result<void>> play_step(Stage* stage, std::unique_ptr<net::Stream>* stream, const Step* step) {
-  const auto wrong = [&](std::string_view what) { stage->mistakes.push_back(fmt::format("line {}: {}", step->line, what)); };
+  const auto wrong = [&](std::string_view what) {
+    stage->mistakes.push_back(fmt::format("line {}: {}", step->line, what));
+  };
   switch (step->kind) {
     case Step::Kind::client_sends: {
-      const Result<void> written = co_await (*stream)->write(step->octets, stage->world.clock.steady() + kServerSilence);
+      const Result<void> written =
+          co_await (*stream)->write(step->octets, stage->world.clock.steady() + kServerSilence);
       (void)written;  // a server that hung up is what some dialogues are about: what it said is compared
       break;
     }
@@ -80,15 +89,18 @@ inline Task<Result<void>> play_step(Stage* stage, std::unique_ptr<net::Stream>* 
       break;
     }
     case Step::Kind::content_taken:
-      if (stage->contents >= stage->taken.size()) wrong("no content was taken");
-      else if (stage->taken[stage->contents++] != step->octets) wrong("another content was taken");
+      if (stage->contents >= stage->taken.size())
+        wrong("no content was taken");
+      else if (stage->taken[stage->contents++] != step->octets)
+        wrong("another content was taken");
       break;
     case Step::Kind::no_content:
       if (stage->taken.size() != stage->contents) wrong("a content was taken");
       break;
     case Step::Kind::time_passes:
     case Step::Kind::too_slow: {
-      const Duration duration = step->kind == Step::Kind::too_slow ? server::kRateWindow + std::chrono::seconds(1) : Duration(step->duration);
+      const Duration duration =
+          step->kind == Step::Kind::too_slow ? server::kRateWindow + std::chrono::seconds(1) : Duration(step->duration);
       Signal nothing;
       const Result<void> passed = co_await nothing.wait(stage->world.clock.steady() + duration);
       (void)passed;  // always timeout
@@ -119,7 +131,8 @@ inline Task<Result<void>> play(Stage* stage) {
   if (!listeners) co_return fail(listeners);
   spawn(&stage->world.shard, "server", serve_one(stage, std::move(listeners->front())));
   net::Network* const client = stage->network.host(net::Address::v4({10, 0, 0, 2}));
-  Result<std::unique_ptr<net::Stream>> stream = co_await client->dial(at, std::nullopt, stage->world.clock.steady() + kServerSilence);
+  Result<std::unique_ptr<net::Stream>> stream =
+      co_await client->dial(at, std::nullopt, stage->world.clock.steady() + kServerSilence);
   if (!stream) co_return fail(stream);
   for (const Step& step : stage->script->steps) {
     const Result<void> played = co_await play_step(stage, &*stream, &step);

@@ -30,7 +30,8 @@ class Play {
   void take(const Step& step) {
     switch (step.kind) {
       case Step::Kind::client_sends:
-        for (std::string_view rest = step.octets; !rest.empty(); rest.remove_prefix(std::min(cut_octets_, rest.size()))) {
+        for (std::string_view rest = step.octets; !rest.empty();
+             rest.remove_prefix(std::min(cut_octets_, rest.size()))) {
           driver_.feed(rest.substr(0, cut_octets_));
         }
         break;

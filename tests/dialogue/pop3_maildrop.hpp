@@ -10,9 +10,10 @@ namespace postrider::dialogue {
 
 /// 1: 79 octets with lines that begin with dots; 2: 19 octets that do not end with a line.
 inline pop3::test::Maildrop two_messages() {
-  return {.contents = {"From: bob@example.test\r\nSubject: one\r\n\r\nHello Ann,\r\n.hidden\r\n..\r\n.\r\nBob\r\n.end\r\n",
-                       "Subject: 2\r\n\r\nshort"},
-          .chunk_octets = 10};
+  return {
+      .contents = {"From: bob@example.test\r\nSubject: one\r\n\r\nHello Ann,\r\n.hidden\r\n..\r\n.\r\nBob\r\n.end\r\n",
+                   "Subject: 2\r\n\r\nshort"},
+      .chunk_octets = 10};
 }
 
 inline pop3::Settings settings_of(const std::string& path) {

@@ -18,8 +18,10 @@ class ScriptedAnswers final : public server::SmtpAnswers {
     std::optional<smtp::Reply> answer;
     if (std::holds_alternative<smtp::AskConnect>(action)) answer = script_->answer(Question::connect, "");
     if (const auto* const a = std::get_if<smtp::AskHello>(&action)) answer = script_->answer(Question::hello, a->name);
-    if (const auto* const a = std::get_if<smtp::AskSender>(&action)) answer = script_->answer(Question::sender, a->reverse_path.text());
-    if (const auto* const a = std::get_if<smtp::AskRecipient>(&action)) answer = script_->answer(Question::recipient, a->address.text());
+    if (const auto* const a = std::get_if<smtp::AskSender>(&action))
+      answer = script_->answer(Question::sender, a->reverse_path.text());
+    if (const auto* const a = std::get_if<smtp::AskRecipient>(&action))
+      answer = script_->answer(Question::recipient, a->address.text());
     if (std::holds_alternative<smtp::BeginContent>(action)) answer = script_->answer(Question::begin_content, "");
     if (const auto* const a = std::get_if<smtp::AppendContent>(&action)) content_ += a->octets;
     if (std::holds_alternative<smtp::DropTransaction>(action)) content_.clear();

@@ -15,7 +15,8 @@ Task<Result<std::vector<std::string>>> read_inbox(Host* host, mail::Address addr
   const auto& target = std::get<directory::Deliverable>(*found).targets.front();
   const Result<mailbox::Mailbox> inbox = co_await host->server()->mailboxes()->open_inbox(*target.account);
   if (!inbox) co_return fail(inbox);
-  const Result<std::vector<mailbox::Message>> messages = co_await host->server()->mailboxes()->list(*inbox, 1, kListMax);
+  const Result<std::vector<mailbox::Message>> messages =
+      co_await host->server()->mailboxes()->list(*inbox, 1, kListMax);
   if (!messages) co_return fail(messages);
   std::vector<std::string> texts;
   for (const mailbox::Message& message : *messages) {
@@ -32,7 +33,9 @@ Task<Result<std::vector<std::string>>> read_inbox(Host* host, mail::Address addr
   co_return texts;
 }
 
-Task<Result<std::vector<queue::Listed>>> list_queue(Host* host) { co_return co_await host->server()->queue()->list(std::nullopt, kListMax); }
+Task<Result<std::vector<queue::Listed>>> list_queue(Host* host) {
+  co_return co_await host->server()->queue()->list(std::nullopt, kListMax);
+}
 
 bool is_report(std::string_view text) { return text.find("multipart/report") != std::string_view::npos; }
 
@@ -62,7 +65,8 @@ std::size_t due_recipients(World* world) {
     const Result<std::vector<queue::Listed>> listed = test::run(world->base, list_queue(host.get()));
     if (!listed) return 1;
     for (const queue::Listed& entry : *listed) {
-      for (const queue::Recipient& recipient : entry.recipients) due += recipient.state == queue::RecipientState::due ? 1U : 0U;
+      for (const queue::Recipient& recipient : entry.recipients)
+        due += recipient.state == queue::RecipientState::due ? 1U : 0U;
     }
   }
   return due;
@@ -85,17 +89,22 @@ std::vector<std::string> check_ledger(World* world, const std::vector<Sent>& led
   for (const Sent& sent : ledger) {
     for (const mail::Address& mailbox : sent.mailboxes) {
       const int copies = inboxes[mailbox].messages[sent.token];
-      if (sent.acknowledged && copies == 0) mistakes.push_back(fmt::format("LOST {} for {}", sent.token, mailbox.text()));
-      if (sent.want == Want::local && copies > 1) mistakes.push_back(fmt::format("TWICE {} for {}: {} copies", sent.token, mailbox.text(), copies));
+      if (sent.acknowledged && copies == 0)
+        mistakes.push_back(fmt::format("LOST {} for {}", sent.token, mailbox.text()));
+      if (sent.want == Want::local && copies > 1)
+        mistakes.push_back(fmt::format("TWICE {} for {}: {} copies", sent.token, mailbox.text(), copies));
     }
     if (sent.want == Want::nobody_else && sent.acknowledged && !sent.sender.is_null()) {
       const int reports = inboxes[sent.sender.address()].reports[sent.token];
-      if (reports == 0) mistakes.push_back(fmt::format("UNREPORTED {} to {}", sent.token, sent.sender.text()));
-      else ++(*world->marks)["report"];
+      if (reports == 0)
+        mistakes.push_back(fmt::format("UNREPORTED {} to {}", sent.token, sent.sender.text()));
+      else
+        ++(*world->marks)["report"];
     }
     if (sent.want == Want::nobody_else && sent.sender.is_null()) {
       for (auto& [address, copies] : inboxes) {
-        if (copies.reports.contains(sent.token)) mistakes.push_back(fmt::format("REPORT about the null reverse-path: {} in {}", sent.token, address.text()));
+        if (copies.reports.contains(sent.token))
+          mistakes.push_back(fmt::format("REPORT about the null reverse-path: {} in {}", sent.token, address.text()));
       }
       ++(*world->marks)["null reverse-path failed"];
     }

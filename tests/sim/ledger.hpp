@@ -1,10 +1,10 @@
 // What is in the mailboxes in the end, against what was answered with 250.
 #pragma once
 
+#include "client.hpp"
+
 #include <string>
 #include <vector>
-
-#include "client.hpp"
 
 namespace postrider::sim {
 

@@ -1,13 +1,13 @@
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-
 #include "client.hpp"
 #include "core/numbers.hpp"
 #include "core/text.hpp"
 #include "ledger.hpp"
 #include "world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
 
 namespace postrider::sim {
 namespace {
@@ -32,7 +32,8 @@ Task<void> make_trouble(World* world, const int* senders_running) {
   SeededRandom& random = world->random;
   while (*senders_running > 0) {
     Signal nothing;
-    const Result<void> paused = co_await nothing.wait(world->base.clock.steady() + milliseconds(1 + random.below(15'000)));
+    const Result<void> paused =
+        co_await nothing.wait(world->base.clock.steady() + milliseconds(1 + random.below(15'000)));
     (void)paused;  // always timeout
     if (*senders_running == 0) co_return;
     Host& host = *world->hosts[random.below(world->hosts.size())];
@@ -40,7 +41,8 @@ Task<void> make_trouble(World* world, const int* senders_running) {
       case 0:
       case 1:
         if (host.up()) {
-          const auto when = random.below(2) == 0 ? store::SimStore::When::before_sync : store::SimStore::When::after_sync;
+          const auto when =
+              random.below(2) == 0 ? store::SimStore::When::before_sync : store::SimStore::When::after_sync;
           ++(*world->marks)[when == store::SimStore::When::before_sync ? "crash before sync" : "crash after sync"];
           host.store()->crash_at_commit(1 + random.below(12), when);
         }
@@ -74,7 +76,8 @@ Outcome run_seed(std::uint64_t seed, Planted planted, Marks* marks) {
   world.resolver.set_weather({.latency_max = milliseconds(50), .servfail_per_1000 = 50, .timeout_per_1000 = 20});
   std::vector<Sent> ledger;
   int senders = kSenders;
-  for (std::size_t i = 0; i < kSenders; ++i) spawn(&world.base.shard, "sender", send_messages(&world, i, kMessagesEach, &ledger, &senders));
+  for (std::size_t i = 0; i < kSenders; ++i)
+    spawn(&world.base.shard, "sender", send_messages(&world, i, kMessagesEach, &ledger, &senders));
   for (const std::unique_ptr<Host>& host : world.hosts) spawn(&world.base.shard, "keep_up", keep_up(host.get()));
   spawn(&world.base.shard, "trouble", make_trouble(&world, &senders));
 
@@ -82,7 +85,8 @@ Outcome run_seed(std::uint64_t seed, Planted planted, Marks* marks) {
   if (!world.run_until([&] { return senders == 0; }, hours(12))) outcome.mistakes.emplace_back("STUCK while sending");
   world.network.set_weather({.latency_min = milliseconds(1), .latency_max = milliseconds(5)});
   world.resolver.set_weather({});
-  const bool back = world.run_until([&] { return std::ranges::all_of(world.hosts, [](const auto& host) { return host->up(); }); }, hours(1));
+  const bool back = world.run_until(
+      [&] { return std::ranges::all_of(world.hosts, [](const auto& host) { return host->up(); }); }, hours(1));
   if (!back) outcome.mistakes.emplace_back("a host did not come back");
   for (const std::unique_ptr<Host>& host : world.hosts) {
     host->disk()->set_full(false);
@@ -97,10 +101,12 @@ Outcome run_seed(std::uint64_t seed, Planted planted, Marks* marks) {
   if (outcome.mistakes.empty()) outcome.mistakes = check_ledger(&world, ledger);
 
   // Every host ends, and every task with it: nothing of a world outlives it.
-  const bool all_up = world.run_until([&] { return std::ranges::all_of(world.hosts, [](const auto& host) { return host->up(); }); }, hours(1));
+  const bool all_up = world.run_until(
+      [&] { return std::ranges::all_of(world.hosts, [](const auto& host) { return host->up(); }); }, hours(1));
   if (!all_up) outcome.mistakes.emplace_back("a host did not come back");
   for (const std::unique_ptr<Host>& host : world.hosts) host->retire();
-  if (!world.run_until([&] { return world.base.shard.tasks() == 0; }, hours(12))) outcome.mistakes.emplace_back("tasks are left at the end");
+  if (!world.run_until([&] { return world.base.shard.tasks() == 0; }, hours(12)))
+    outcome.mistakes.emplace_back("tasks are left at the end");
   outcome.log = std::move(world.log.text);
   return outcome;
 }
@@ -128,8 +134,8 @@ TEST(Simulation, NothingAcknowledgedIsLostUnderAnySeed) {
     }
   }
   if (number_from("POSTRIDER_SIM_SEED", 0) != 0) return;
-  for (const char* mark : {"crash", "crash before sync", "crash after sync", "report", "accepted local", "accepted for elsewhere", "452",
-                           "sender could not connect", "null reverse-path failed"}) {
+  for (const char* mark : {"crash", "crash before sync", "crash after sync", "report", "accepted local",
+                           "accepted for elsewhere", "452", "sender could not connect", "null reverse-path failed"}) {
     EXPECT_GT(marks[mark], 0U) << "the seeds never took this path: " << mark;
   }
 }
@@ -153,11 +159,14 @@ int seeds_that_find(Planted planted, std::string_view mistake) {
 }
 
 TEST(Simulation, FindsAnAnswerBeforeTheSync) {
-  EXPECT_GT(seeds_that_find({.store = store::Planted::ack_before_sync, .delivery = delivery::Planted::nothing}, "LOST"), 0);
+  EXPECT_GT(seeds_that_find({.store = store::Planted::ack_before_sync, .delivery = delivery::Planted::nothing}, "LOST"),
+            0);
 }
 
 TEST(Simulation, FindsADoubleLocalDelivery) {
-  EXPECT_GT(seeds_that_find({.store = store::Planted::none, .delivery = delivery::Planted::double_local_delivery}, "TWICE"), 0);
+  EXPECT_GT(
+      seeds_that_find({.store = store::Planted::none, .delivery = delivery::Planted::double_local_delivery}, "TWICE"),
+      0);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ const store::SimDisk& disk_with_accounts(const std::string& domain) {
   store::SimStore store({.disk = &at->second, .random = &random});
   directory::Directory directory(&store, &workers, &random, &world.clock, {});
   const mail::Domain name = *mail::Domain::parse(domain);
-  const directory::DomainRecord record{.name = name, .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::store};
+  const directory::DomainRecord record{
+      .name = name, .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = directory::Source::store};
   check(test::run(world, directory.add_domain(record)).has_value(), "sim: domain");
   for (const std::string user : {"postmaster", "one", "two"}) {
     const mail::Address address = *mail::Address::make(user, name);
@@ -31,12 +32,13 @@ const store::SimDisk& disk_with_accounts(const std::string& domain) {
 server::Settings settings_of(const Host& host, const Planted& planted) {
   server::Settings settings;
   settings.hostname = "mx." + host.domain();
-  settings.listen.push_back({.service = server::Service::smtp,
-                             .at = {.address = host.address(), .port = kSmtpPort, .unix_path = {}},
-                             .smtp = smtp::ServerSettings{.hostname = settings.hostname, .own_domain = *mail::Domain::parse(host.domain())},
-                             .relay_from = {*net::Network4Or6::parse(kSenderNetwork)},
-                             .cleartext = pop3::Cleartext::refused,
-                             .handler = {}});
+  settings.listen.push_back(
+      {.service = server::Service::smtp,
+       .at = {.address = host.address(), .port = kSmtpPort, .unix_path = {}},
+       .smtp = smtp::ServerSettings{.hostname = settings.hostname, .own_domain = *mail::Domain::parse(host.domain())},
+       .relay_from = {*net::Network4Or6::parse(kSenderNetwork)},
+       .cleartext = pop3::Cleartext::refused,
+       .handler = {}});
   settings.gate.max_message_size = 50ULL * 1024 * 1024;
   settings.queue = queue::default_settings();
   settings.allow_private = {*net::Network4Or6::parse("10.0.0.0/8")};
@@ -46,16 +48,26 @@ server::Settings settings_of(const Host& host, const Planted& planted) {
 
 }  // namespace
 
-net::Address host_address(std::size_t index) { return net::Address::v4({10, 0, 0, static_cast<std::uint8_t>(index + 1)}); }
-net::Address sender_address(std::size_t index) { return net::Address::v4({10, 1, 0, static_cast<std::uint8_t>(index + 1)}); }
+net::Address host_address(std::size_t index) {
+  return net::Address::v4({10, 0, 0, static_cast<std::uint8_t>(index + 1)});
+}
+net::Address sender_address(std::size_t index) {
+  return net::Address::v4({10, 1, 0, static_cast<std::uint8_t>(index + 1)});
+}
 
 Host::Host(World* world, std::string domain, net::Address address, std::uint64_t seed)
-    : world_(world), domain_(std::move(domain)), address_(address), random_(seed), disk_(disk_with_accounts(domain_)), network_(world->network.host(address)) {}
+    : world_(world),
+      domain_(std::move(domain)),
+      address_(address),
+      random_(seed),
+      disk_(disk_with_accounts(domain_)),
+      network_(world->network.host(address)) {}
 
 void Host::start() {
-  store_ = std::make_unique<store::SimStore>(store::SimStoreOptions{.disk = &disk_, .random = &random_, .planted = world_->planted.store});
-  server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &world_->base.clock, &random_, &workers_, &world_->events, &metrics_, network_,
-                                                           &world_->resolver},
+  store_ = std::make_unique<store::SimStore>(
+      store::SimStoreOptions{.disk = &disk_, .random = &random_, .planted = world_->planted.store});
+  server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &world_->base.clock, &random_, &workers_,
+                                                           &world_->events, &metrics_, network_, &world_->resolver},
                                              settings_of(*this, world_->planted));
   ended_.clear();
   const Result<void> listening = server_->listen({&world_->base.shard});
@@ -78,7 +90,8 @@ Task<void> Host::die_and_return(Host* host) {
     co_return;
   }
   Signal pause;
-  const Result<void> down = co_await pause.wait(host->world_->base.clock.steady() + std::chrono::seconds(host->world_->random.below(120)));
+  const Result<void> down =
+      co_await pause.wait(host->world_->base.clock.steady() + std::chrono::seconds(host->world_->random.below(120)));
   (void)down;  // always timeout: that is the outage
   host->server_.reset();
   host->store_.reset();
@@ -87,7 +100,8 @@ Task<void> Host::die_and_return(Host* host) {
   host->dying_ = false;
 }
 
-World::World(std::uint64_t seed, Planted the_planted, Marks* the_marks) : random(seed), planted(the_planted), marks(the_marks) {
+World::World(std::uint64_t seed, Planted the_planted, Marks* the_marks)
+    : random(seed), planted(the_planted), marks(the_marks) {
   for (const std::string domain : {"a.test", "b.test"}) {
     const std::size_t index = hosts.size();
     const net::Address address = host_address(index);
@@ -116,6 +130,8 @@ Task<Result<void>> wait_for(SteadyTime until) {
 
 }  // namespace
 
-void World::pass(Duration duration) { check(!test::run(base, wait_for(base.clock.steady() + duration)), "sim: nothing sets this signal"); }
+void World::pass(Duration duration) {
+  check(!test::run(base, wait_for(base.clock.steady() + duration)), "sim: nothing sets this signal");
+}
 
 }  // namespace postrider::sim

@@ -1,11 +1,6 @@
 // One simulated world: hosts with a server each, senders, names, weather, and one clock.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "core/metrics.hpp"
 #include "core/test_run.hpp"
 #include "core/workers.hpp"
@@ -14,6 +9,11 @@
 #include "net/sim_network.hpp"
 #include "server/server.hpp"
 #include "store/sim_store.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace postrider::sim {
 
@@ -45,8 +45,8 @@ class Host {
   Host(World* world, std::string domain, net::Address address, std::uint64_t seed);
 
   void start();
-  /// What the host's process does when its store has met the crash: everything ends, nothing is said any more. A retired
-  /// host stays away.
+  /// What the host's process does when its store has met the crash: everything ends, nothing is said any more. A
+  /// retired host stays away.
   [[nodiscard]] static Task<void> die_and_return(Host* host);
   /// Dies for good.
   void retire() {
