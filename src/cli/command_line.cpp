@@ -188,7 +188,10 @@ class CommandLine {
         command->add_option("--catch-all", admin.catch_all, "address that takes mail for unknown users");
         command->add_option("--postmaster", admin.postmaster, "address that takes postmaster's mail");
       }
-      if (path == "queue list") command->add_option("--limit", admin.limit, "show at most so many");
+      if (path == "queue list") {
+        command->add_option("--limit", admin.limit, "show at most so many");
+        command->add_option("--after", admin.after, "begin behind this ID");
+      }
       const bool wants_secret = shape.wants_secret;
       command->callback([this, &admin, wants_secret] {
         run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); };
@@ -202,6 +205,7 @@ class CommandLine {
     std::string catch_all;
     std::string postmaster;
     std::string limit;
+    std::string after;
   };
 
   int run_one(Admin& admin, bool wants_secret) {
@@ -212,8 +216,9 @@ class CommandLine {
         admin.request.secret = std::move(*secret);
       }
       admin.request.format = admin.json ? web::OutputFormat::json : web::OutputFormat::text;
-      for (const auto& [name, value] : {std::pair("catch-all", &admin.catch_all),
-                                        std::pair("postmaster", &admin.postmaster), std::pair("limit", &admin.limit)}) {
+      for (const auto& [name, value] :
+           {std::pair("catch-all", &admin.catch_all), std::pair("postmaster", &admin.postmaster),
+            std::pair("limit", &admin.limit), std::pair("after", &admin.after)}) {
         if (!value->empty()) admin.request.options.emplace_back(name, *value);
       }
       return run_admin(config, std::move(admin.request));

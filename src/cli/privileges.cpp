@@ -45,10 +45,12 @@ Result<void> become_root_again(const std::string& user) {
   return {};
 }
 
-Result<void> drop_to_user(const std::string& user) {
+Result<void> drop_to_user(const std::string& user, const std::string& made_as_root) {
   if (user.empty() || ::getuid() != 0) return {};
   const Result<passwd> found = find_user(user);
   if (!found) return fail(found);
+  if (::chown(made_as_root.c_str(), found->pw_uid, found->pw_gid) != 0)
+    return failed("give " + made_as_root + " to " + user);
   if (::initgroups(user.c_str(), found->pw_gid) != 0 || ::setgid(found->pw_gid) != 0 || ::setuid(found->pw_uid) != 0)
     return failed("drop to " + user);
   if (::setuid(0) == 0) return error(Error::denied, "privileges", "root could be taken back");

@@ -12,8 +12,8 @@ namespace postrider::cli {
 [[nodiscard]] Result<void> become_user(const std::string& user);
 /// Root again, to bind ports.
 [[nodiscard]] Result<void> become_root_again(const std::string& user);
-/// Gives root up for good.
-[[nodiscard]] Result<void> drop_to_user(const std::string& user);
+/// Gives root up for good. `made_as_root` (the control socket) is the user's then.
+[[nodiscard]] Result<void> drop_to_user(const std::string& user, const std::string& made_as_root);
 
 /// For commands that open the store themselves: root switches to the owner of `data_dir` for good, the owner stays.
 /// Errors  denied: somebody else; not_found: no such directory.

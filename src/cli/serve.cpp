@@ -124,7 +124,7 @@ class ServerProcess {
     if (!step) return report(step.error());
     step = become_root_again(config_.user);
     if (step) step = server_->listen(shard_pointers());
-    if (step) step = drop_to_user(config_.user);
+    if (step) step = drop_to_user(config_.user, control_socket_of(config_));
     if (!step) {
       server_.reset();
       return report(step.error());
@@ -205,6 +205,8 @@ class ServerProcess {
     const bool orderly = ended.get_future().wait_for(patience) == std::future_status::ready;
     const bool failed = store_->failed().is_set();
     events_.emit(ServerStopped{.how = orderly ? "drained" : "drain_timeout passed"});
+    std::error_code left;  // a socket that stays is replaced by the next server
+    std::filesystem::remove(control_socket_of(config_), left);
     // What has not ended by now may hold anything; all that was promised is on disk.
     if (!orderly) std::_Exit(failed ? kExitTryAgain : kExitDone);
     for (const std::unique_ptr<Shard>& shard : shards_) shard->stop();

@@ -220,6 +220,7 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
 }
 
 Task<void> Job::settle(std::vector<Ended> ended) {
+  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, std::move(one.outcome));
   Result<void> result = error(Error::conflict, "delivery.settle");
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
     if (tries > 0) {

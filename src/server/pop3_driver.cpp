@@ -8,25 +8,23 @@ namespace {
 
 class Pop3Driver {
  public:
-  Pop3Driver(Pop3Drive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<Pop3Answers> answers)
-      : timeouts_(drive.timeouts),
-        clock_(drive.clock),
-        scratch_(drive.scratch),
-        drain_(drive.drain),
+  Pop3Driver(const Pop3Drive* drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<Pop3Answers> answers)
+      : drive_(drive),
+        drain_(drive->drain),
         stream_(std::move(stream)),
         answers_(std::move(answers)),
-        engine_(std::move(drive.engine)),
-        progressed_(clock_->steady()) {}
+        engine_(drive->engine),
+        progressed_(drive->clock->steady()) {}
 
   Task<void> run() {
-    engine_.start(todo_);
-    while (!engine_.closed() || !todo_.empty()) {
-      if (todo_.empty()) {
+    engine_.start(todo_.emplace());
+    while (!engine_.closed() || !todo_->empty()) {
+      if (todo_->empty()) {
         co_await wait_and_read();
         continue;
       }
-      pop3::Action action = std::move(todo_.front());
-      todo_.pop_front();
+      pop3::Action action = std::move(todo_->front());
+      todo_->pop_front();
       co_await perform(&action);
       progressed_ = now();
     }
@@ -34,61 +32,62 @@ class Pop3Driver {
   }
 
  private:
-  [[nodiscard]] SteadyTime now() const { return clock_->steady(); }
+  [[nodiscard]] SteadyTime now() const { return drive_->clock->steady(); }
 
   Task<void> wait_and_read() {
     const bool early = engine_.waits_for() == pop3::Wait::before_login;
-    const SteadyTime until = progressed_ + (early ? timeouts_.before_login : timeouts_.command);
+    const SteadyTime until = progressed_ + (early ? drive_->timeouts.before_login : drive_->timeouts.command);
+    todo_.reset();  // an idle session holds as little as it can: an empty deque has 576 octets
     const Result<net::Ready> ready = co_await stream_->wait_readable(until, drain_);
+    todo_.emplace();
     if (!ready) {
       if (ready.error().code == Error::timeout)
-        engine_.step(pop3::TimedOut{}, todo_);
+        engine_.step(pop3::TimedOut{}, *todo_);
       else
-        engine_.step(pop3::PeerClosed{}, todo_);
+        engine_.step(pop3::PeerClosed{}, *todo_);
       co_return;
     }
     if (*ready == net::Ready::signalled) {
       drain_ = nullptr;
-      engine_.step(pop3::Draining{}, todo_);
+      engine_.step(pop3::Draining{}, *todo_);
       co_return;
     }
-    const net::Scratch buffer = scratch_->take();
+    const net::Scratch buffer = drive_->scratch->take();
     const Result<std::size_t> got = stream_->read_some(buffer.span());
     if (!got)
-      engine_.step(pop3::PeerClosed{}, todo_);
+      engine_.step(pop3::PeerClosed{}, *todo_);
     else
-      engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, todo_);
+      engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, *todo_);
   }
 
   Task<void> perform(pop3::Action* action) {
     if (auto* const send = std::get_if<pop3::Send>(action)) {
-      const Result<void> written = co_await stream_->write(send->octets, now() + timeouts_.write);
-      if (!written) engine_.step(pop3::PeerClosed{}, todo_);
+      const Result<void> written = co_await stream_->write(send->octets, now() + drive_->timeouts.write);
+      if (!written) engine_.step(pop3::PeerClosed{}, *todo_);
     } else if (std::holds_alternative<pop3::Flush>(*action)) {
-      engine_.step(pop3::Flushed{}, todo_);  // actions are done in order: what was to be sent is sent
+      engine_.step(pop3::Flushed{}, *todo_);  // actions are done in order: what was to be sent is sent
     } else if (std::holds_alternative<pop3::HangUp>(*action)) {
       stream_->close();
     } else {
       const std::optional<pop3::Event> answer = co_await answers_->take(std::move(*action));
-      if (answer) engine_.step(*answer, todo_);
+      if (answer) engine_.step(*answer, *todo_);
     }
   }
 
-  Pop3Timeouts timeouts_;
-  Clock* clock_;
-  net::ScratchPool* scratch_;
+  const Pop3Drive* drive_;
   Signal* drain_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Pop3Answers> answers_;
   pop3::Session engine_;
-  pop3::Actions todo_;
+  std::optional<pop3::Actions> todo_;  // there but while waiting
   SteadyTime progressed_;
 };
 
 }  // namespace
 
-Task<void> serve_pop3(Pop3Drive drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<Pop3Answers> answers) {
-  Pop3Driver driver(std::move(drive), std::move(stream), std::move(answers));
+Task<void> serve_pop3(const Pop3Drive* drive, std::unique_ptr<net::Stream> stream,
+                      std::unique_ptr<Pop3Answers> answers) {
+  Pop3Driver driver(drive, std::move(stream), std::move(answers));
   co_await driver.run();
 }
 

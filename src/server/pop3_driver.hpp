@@ -27,7 +27,7 @@ class Pop3Answers {
   [[nodiscard]] virtual Task<std::optional<pop3::Event>> take(pop3::Action action) = 0;
 };
 
-/// What a session is driven with. All outlive it.
+/// What the sessions of a listener on one shard are driven with. It and all it points to outlive them.
 struct Pop3Drive {
   pop3::Settings engine;
   Pop3Timeouts timeouts;
@@ -37,7 +37,7 @@ struct Pop3Drive {
 };
 
 /// Serves until the session ends, then closes the stream.
-[[nodiscard]] Task<void> serve_pop3(Pop3Drive drive, std::unique_ptr<net::Stream> stream,
+[[nodiscard]] Task<void> serve_pop3(const Pop3Drive* drive, std::unique_ptr<net::Stream> stream,
                                     std::unique_ptr<Pop3Answers> answers);
 
 }  // namespace postrider::server

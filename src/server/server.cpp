@@ -84,6 +84,8 @@ struct Server::Inside {
     std::unique_ptr<net::Listener> listener;
     Shard* shard = nullptr;
     net::ScratchPool* scratch = nullptr;
+    std::optional<SmtpDrive> smtp_drive = {};
+    std::optional<Pop3Drive> pop3_drive = {};
   };
 
   void open(const Listen& listen, std::vector<std::unique_ptr<net::Listener>> listeners) {
@@ -114,7 +116,21 @@ struct Server::Inside {
                  .get();
     }
     for (std::size_t i = 0; i < listeners.size(); ++i) {
-      doors_open.push_back({&listen, smtp, pop3, std::move(listeners[i]), shards[i], &scratch.at(shards[i])});
+      Door door{.listen = &listen, .smtp = smtp, .pop3 = pop3, .listener = std::move(listeners[i]), .shard = shards[i]};
+      door.scratch = &scratch.at(shards[i]);
+      if (smtp != nullptr) {
+        door.smtp_drive = SmtpDrive{.engine = smtp->engine,
+                                    .timeouts = settings.smtp_timeouts,
+                                    .clock = doors.clock,
+                                    .counts = &counts,
+                                    .scratch = door.scratch,
+                                    .drain = &draining};
+      }
+      if (pop3 != nullptr) {
+        door.pop3_drive = Pop3Drive{
+            .engine = pop3->engine, .timeouts = {}, .clock = doors.clock, .scratch = door.scratch, .drain = &draining};
+      }
+      doors_open.push_back(std::move(door));
     }
   }
 
@@ -167,24 +183,13 @@ struct Server::Inside {
     const gate::SessionCounts::Place held = std::move(place);
     switch (door->listen->service) {
       case Service::smtp: {
-        SmtpDrive drive{.engine = door->smtp->engine,
-                        .timeouts = inside->settings.smtp_timeouts,
-                        .clock = inside->doors.clock,
-                        .counts = &inside->counts,
-                        .scratch = door->scratch,
-                        .drain = &inside->draining};
         std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, stream->peer());
-        co_await serve_smtp(std::move(drive), std::move(stream), std::move(reception));
+        co_await serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception));
         break;
       }
       case Service::pop3: {
-        Pop3Drive drive{.engine = door->pop3->engine,
-                        .timeouts = {},
-                        .clock = inside->doors.clock,
-                        .scratch = door->scratch,
-                        .drain = &inside->draining};
         std::unique_ptr<Pop3Answers> maildrop = make_maildrop(door->pop3, stream->peer());
-        co_await serve_pop3(std::move(drive), std::move(stream), std::move(maildrop));
+        co_await serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop));
         break;
       }
       case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;

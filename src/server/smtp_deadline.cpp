@@ -12,11 +12,11 @@ SteadyTime SmtpDeadline::follow(smtp::Wait wait, Crowd crowd, SteadyTime now) {
     window_octets_ = 0;
   }
   in_data_ = data;
-  const Duration usual = data ? timeouts_.data_chunk : timeouts_.command;
-  until_ = begun_ + (crowd == Crowd::crowded ? timeouts_.crowded_wait : usual);
+  const Duration usual = data ? timeouts_->data_chunk : timeouts_->command;
+  until_ = begun_ + (crowd == Crowd::crowded ? timeouts_->crowded_wait : usual);
   if (!data) return until_;
   until_ =
-      std::min(until_, data_begun_ + (crowd == Crowd::crowded ? timeouts_.crowded_whole_data : timeouts_.whole_data));
+      std::min(until_, data_begun_ + (crowd == Crowd::crowded ? timeouts_->crowded_whole_data : timeouts_->whole_data));
   return std::min(until_, window_begun_ + kRateWindow);
 }
 

@@ -28,7 +28,8 @@ enum class Late : std::uint8_t { timed_out, too_slow };
 /// Octets that trickle in do not renew a command's deadline; only what the engine made of them does.
 class SmtpDeadline {
  public:
-  SmtpDeadline(SmtpTimeouts timeouts, SteadyTime now) : timeouts_(timeouts), begun_(now) {}
+  /// `timeouts` outlives it.
+  SmtpDeadline(const SmtpTimeouts* timeouts, SteadyTime now) : timeouts_(timeouts), begun_(now) {}
 
   /// The engine went on (it had something to do): the next wait is a new one.
   void progressed(SteadyTime now) { begun_ = now; }
@@ -40,7 +41,7 @@ class SmtpDeadline {
   [[nodiscard]] std::optional<Late> passed(SteadyTime now);
 
  private:
-  SmtpTimeouts timeouts_;
+  const SmtpTimeouts* timeouts_;
   SteadyTime begun_;
   SteadyTime until_{};
   bool in_data_ = false;

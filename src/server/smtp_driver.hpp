@@ -23,7 +23,7 @@ class SmtpAnswers {
   [[nodiscard]] virtual Task<std::optional<smtp::Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };
 
-/// What a session is driven with. All outlive it.
+/// What the sessions of a listener on one shard are driven with. It and all it points to outlive them.
 struct SmtpDrive {
   smtp::ServerSettings engine;
   SmtpTimeouts timeouts;
@@ -34,7 +34,7 @@ struct SmtpDrive {
 };
 
 /// Serves until the session ends, then closes the stream.
-[[nodiscard]] Task<void> serve_smtp(SmtpDrive drive, std::unique_ptr<net::Stream> stream,
+[[nodiscard]] Task<void> serve_smtp(const SmtpDrive* drive, std::unique_ptr<net::Stream> stream,
                                     std::unique_ptr<SmtpAnswers> answers);
 
 }  // namespace postrider::server

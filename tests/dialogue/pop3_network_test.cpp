@@ -20,13 +20,13 @@ class ScriptedMaildrop final : public server::Pop3Answers {
 
 template <pop3::Cleartext kCleartext>
 Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
-  server::Pop3Drive drive{.engine = {.hostname = "mx.example.test", .cleartext = kCleartext},
-                          .timeouts = {},
-                          .clock = &stage->world.clock,
-                          .scratch = &stage->scratch,
-                          .drain = &stage->drain};
+  const server::Pop3Drive drive{.engine = {.hostname = "mx.example.test", .cleartext = kCleartext},
+                                .timeouts = {},
+                                .clock = &stage->world.clock,
+                                .scratch = &stage->scratch,
+                                .drain = &stage->drain};
   auto answers = std::make_unique<ScriptedMaildrop>();
-  co_await server::serve_pop3(std::move(drive), std::move(stream), std::move(answers));
+  co_await server::serve_pop3(&drive, std::move(stream), std::move(answers));
 }
 
 class Pop3OverNetwork : public testing::TestWithParam<std::string> {};

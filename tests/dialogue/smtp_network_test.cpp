@@ -40,14 +40,14 @@ class ScriptedAnswers final : public server::SmtpAnswers {
 };
 
 Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
-  server::SmtpDrive drive{.engine = stage->script->settings(),
-                          .timeouts = {},
-                          .clock = &stage->world.clock,
-                          .counts = &stage->counts,
-                          .scratch = &stage->scratch,
-                          .drain = &stage->drain};
+  const server::SmtpDrive drive{.engine = stage->script->settings(),
+                                .timeouts = {},
+                                .clock = &stage->world.clock,
+                                .counts = &stage->counts,
+                                .scratch = &stage->scratch,
+                                .drain = &stage->drain};
   auto answers = std::make_unique<ScriptedAnswers>(stage->script, &stage->taken);
-  co_await server::serve_smtp(std::move(drive), std::move(stream), std::move(answers));
+  co_await server::serve_smtp(&drive, std::move(stream), std::move(answers));
 }
 
 class SmtpOverNetwork : public testing::TestWithParam<std::string> {};
