@@ -103,8 +103,18 @@ def drain(server):
             raise AssertionError(f"the queue is not empty after {DRAIN_SECONDS} s:\n{listed.stdout[:2000]}")
 
 
-def identifiers(contents):
-    return [MARK.search(content)[1].decode() for content in contents]
+def fetch_all(server, account):
+    """The Message-IDs of a mailbox, fetched and deleted a session after another: one shows 10,000 messages at most."""
+    found = []
+    while True:
+        client = server.pop3(account)
+        count = client.stat()[0]
+        for number in range(1, count + 1):
+            found.append(MARK.search(harness.retrieve(client, number))[1].decode())
+            client.dele(number)
+        client.quit()
+        if count == 0:
+            return found
 
 
 def compare(acknowledged, mailboxes, relayed):
@@ -135,7 +145,7 @@ def main():
             acknowledged.update(new)
             print(f"round {number}: {len(new)} messages acknowledged, {len(acknowledged)} in all", flush=True)
         drain(server)
-        mailboxes = {account: identifiers(server.messages(account)) for account in ("alice", "bob")}
+        mailboxes = {account: fetch_all(server, account) for account in ("alice", "bob")}
         status = server.stop()
         relayed = [(MARK.search(content)[1].decode(), to) for _, recipients, content in sink.messages for to in recipients]
         wrong = compare(acknowledged, mailboxes, set(relayed))
