@@ -135,6 +135,38 @@ TEST(Workers, ResultsComeBackToTheShard) {
   EXPECT_EQ(sum.value_or(0), 42);
 }
 
+TEST(Workers, AFullQueueIsExhausted) {
+  std::mutex gate;
+  gate.lock();  // the only thread waits here, so that all other jobs wait in the queue
+  const std::unique_ptr<Workers> workers = make_thread_workers(1);
+  std::atomic<bool> taken = false;
+  ASSERT_TRUE(workers->post([&] {
+    taken = true;
+    taken.notify_one();
+    const std::scoped_lock lock(gate);
+  }));
+  taken.wait(false);
+  std::atomic<std::size_t> done = 0;
+  for (std::size_t i = 0; i < kWorkersQueueMax; ++i) ASSERT_TRUE(workers->post([&] { ++done; }));
+  EXPECT_EQ(workers->post([] {}).error().code, Error::exhausted);
+  gate.unlock();
+}
+
+TEST(Deadlines, FireInOrderAtTheirTimeAndNotAfterTheyAreCancelled) {
+  Deadlines deadlines;
+  std::string fired;
+  const SteadyTime at{seconds(10)};
+  const Deadlines::Handle second = deadlines.add(at, [&] { fired += "b"; });
+  const Deadlines::Handle first = deadlines.add(SteadyTime{seconds(5)}, [&] { fired += "a"; });
+  Deadlines::Handle gone = deadlines.add(SteadyTime{seconds(7)}, [&] { fired += "x"; });
+  gone.cancel();
+  deadlines.sweep(SteadyTime{seconds(4)});
+  EXPECT_EQ(fired, "");
+  deadlines.sweep(at);
+  EXPECT_EQ(fired, "ab");
+  EXPECT_FALSE(deadlines.next());
+}
+
 struct Lines final : LogOutput {
   void write_line(std::string_view line) override { last = line; }
   std::string last;
