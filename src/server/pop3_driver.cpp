@@ -20,13 +20,11 @@ class Pop3Driver {
     engine_.start(todo_.emplace());
     while (!engine_.closed() || !todo_->empty()) {
       if (todo_->empty()) {
-        co_await wait_and_read();
-        continue;
+        todo_.reset();  // as in SmtpDriver: an idle session holds as little as it can
+        co_await wait();
+      } else {
+        co_await act();
       }
-      pop3::Action action = std::move(todo_->front());
-      todo_->pop_front();
-      co_await perform(&action);
-      progressed_ = now();
     }
     stream_->close();
   }
@@ -34,30 +32,31 @@ class Pop3Driver {
  private:
   [[nodiscard]] SteadyTime now() const { return drive_->clock->steady(); }
 
-  Task<void> wait_and_read() {
+  Task<void> wait() {
     const bool early = engine_.waits_for() == pop3::Wait::before_login;
-    const SteadyTime until = progressed_ + (early ? drive_->timeouts.before_login : drive_->timeouts.command);
-    todo_.reset();  // an idle session holds as little as it can: an empty deque has 576 octets
-    const Result<net::Ready> ready = co_await stream_->wait_readable(until, drain_);
-    todo_.emplace();
-    if (!ready) {
-      if (ready.error().code == Error::timeout)
-        engine_.step(pop3::TimedOut{}, *todo_);
-      else
-        engine_.step(pop3::PeerClosed{}, *todo_);
-      co_return;
-    }
+    const Duration patience = early ? drive_->timeouts.before_login : drive_->timeouts.command;
+    on_ready(co_await stream_->wait_readable(progressed_ + patience, drain_));
+  }
+
+  void on_ready(const Result<net::Ready>& ready) {
+    pop3::Actions& todo = todo_.emplace();
+    if (!ready && ready.error().code == Error::timeout) return engine_.step(pop3::TimedOut{}, todo);
+    if (!ready) return engine_.step(pop3::PeerClosed{}, todo);
     if (*ready == net::Ready::signalled) {
       drain_ = nullptr;
-      engine_.step(pop3::Draining{}, *todo_);
-      co_return;
+      return engine_.step(pop3::Draining{}, todo);
     }
     const net::Scratch buffer = drive_->scratch->take();
     const Result<std::size_t> got = stream_->read_some(buffer.span());
-    if (!got)
-      engine_.step(pop3::PeerClosed{}, *todo_);
-    else
-      engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, *todo_);
+    if (!got) return engine_.step(pop3::PeerClosed{}, todo);
+    engine_.step(pop3::Received{std::string_view(buffer.span().data(), *got)}, todo);
+  }
+
+  Task<void> act() {
+    pop3::Action action = std::move(todo_->front());
+    todo_->pop_front();
+    co_await perform(&action);
+    progressed_ = now();
   }
 
   Task<void> perform(pop3::Action* action) {

@@ -22,51 +22,53 @@ class SmtpDriver {
     engine_.start(todo_.emplace());
     while (!engine_.closed() || !todo_->empty()) {
       if (todo_->empty()) {
-        co_await wait_and_read();
-        continue;
+        todo_.reset();
+        co_await wait();
+      } else {
+        co_await act();
       }
-      smtp::Action action = std::move(todo_->front());
-      todo_->pop_front();
-      const std::optional<Reply> answer = co_await perform(&action);
-      if (answer) engine_.step(smtp::Answered{*answer}, *todo_);
-      deadline_.progressed(now());
     }
     stream_->close();
   }
 
  private:
+  // What lives across a wait is held by every idle session: so the wait's frame has as little in it as can be, and
+  // `todo_` is there only while something is to be done (an empty deque has 576 octets).
+
   [[nodiscard]] SteadyTime now() const { return drive_->clock->steady(); }
 
-  Task<void> wait_and_read() {
-    const SteadyTime until =
-        deadline_.follow(engine_.waits_for(), drive_->counts->crowded() ? Crowd::crowded : Crowd::calm, now());
-    todo_.reset();  // an idle session holds as little as it can: an empty deque has 576 octets
-    const Result<net::Ready> ready = co_await stream_->wait_readable(until, drain_);
-    todo_.emplace();
+  Task<void> wait() {
+    const Crowd crowd = drive_->counts->crowded() ? Crowd::crowded : Crowd::calm;
+    on_ready(co_await stream_->wait_readable(deadline_.follow(engine_.waits_for(), crowd, now()), drain_));
+  }
+
+  void on_ready(const Result<net::Ready>& ready) {
+    smtp::Actions& todo = todo_.emplace();
+    if (!ready && ready.error().code != Error::timeout) return engine_.step(smtp::PeerClosed{}, todo);
     if (!ready) {
-      if (ready.error().code != Error::timeout) {
-        engine_.step(smtp::PeerClosed{}, *todo_);
-      } else if (const std::optional<Late> late = deadline_.passed(now())) {
-        if (*late == Late::too_slow)
-          engine_.step(smtp::TooSlow{}, *todo_);
-        else
-          engine_.step(smtp::TimedOut{}, *todo_);
-      }
-      co_return;
+      const std::optional<Late> late = deadline_.passed(now());
+      if (late == Late::too_slow) engine_.step(smtp::TooSlow{}, todo);
+      if (late == Late::timed_out) engine_.step(smtp::TimedOut{}, todo);
+      return;
     }
     if (*ready == net::Ready::signalled) {
       drain_ = nullptr;  // heard once; the engine says its last words when it is safe
-      engine_.step(smtp::Draining{}, *todo_);
-      co_return;
+      return engine_.step(smtp::Draining{}, todo);
     }
     const net::Scratch buffer = drive_->scratch->take();
     const Result<std::size_t> got = stream_->read_some(buffer.span());
-    if (!got) {
-      engine_.step(smtp::PeerClosed{}, *todo_);
-      co_return;
-    }
+    if (!got) return engine_.step(smtp::PeerClosed{}, todo);
     deadline_.received(*got);
-    engine_.step(smtp::Received{std::string_view(buffer.span().data(), *got)}, *todo_);
+    engine_.step(smtp::Received{std::string_view(buffer.span().data(), *got)}, todo);
+  }
+
+  /// Does the next action, and steps the engine with the answer where it is a question.
+  Task<void> act() {
+    smtp::Action action = std::move(todo_->front());
+    todo_->pop_front();
+    const std::optional<Reply> answer = co_await perform(&action);
+    if (answer) engine_.step(smtp::Answered{*answer}, *todo_);
+    deadline_.progressed(now());
   }
 
   /// Does one action; gives the answer where it is a question.
