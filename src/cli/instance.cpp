@@ -49,6 +49,7 @@ std::string store_directory_of(const Config& config) { return config.data_dir + 
 server::Settings to_server_settings(const Config& config) {
   server::Settings settings;
   settings.hostname = config.hostname;
+  settings.last_call = config.drain_timeout - std::min<Duration>(config.drain_timeout / 4, std::chrono::seconds(1));
   const mail::Domain own_domain = *mail::Domain::parse(config.hostname);  // load_config has checked it
   for (const ListenKeys& listen : config.listen) {
     for (const net::Endpoint& at : listen.address) {

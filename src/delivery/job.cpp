@@ -79,9 +79,14 @@ Task<void> Job::run(std::shared_ptr<Job> job) {
   }
   if (elsewhere.empty()) co_return;
   std::vector<Group> groups = co_await job->find_groups(std::move(elsewhere));
+  if (groups.empty()) co_return;
   Shard* const shard = co_await this_shard();
+  const Completion<bool> all;
+  job->carrying_ = groups.size();
+  job->carried_ = [all] { all.set(true); };
   for (std::size_t i = 1; i < groups.size(); ++i) spawn(shard, "delivery.carry", carry(job, std::move(groups[i])));
-  if (!groups.empty()) co_await carry(job, std::move(groups.front()));
+  co_await carry(job, std::move(groups.front()));
+  (void)co_await all.wait();
 }
 
 Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> recipients) {
@@ -141,6 +146,7 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
     ended.push_back({std::move(group.recipients[i]), to_outcome(result.outcomes[i], result.remote)});
   }
   co_await job->settle(std::move(ended));
+  if (--job->carrying_ == 0) job->carried_();
 }
 
 Task<void> Job::deliver_locally(queue::Recipient recipient) {
@@ -220,7 +226,16 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
 }
 
 Task<void> Job::settle(std::vector<Ended> ended) {
-  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, std::move(one.outcome));
+  for (std::size_t first = 0; first < ended.size(); first += queue::kRecipientsACommitMax) {
+    const auto begin = ended.begin() + static_cast<std::ptrdiff_t>(first);
+    const std::size_t count = std::min(queue::kRecipientsACommitMax, ended.size() - first);
+    std::vector<Ended> batch(std::move_iterator(begin), std::move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
+    co_await settle_batch(std::move(batch));
+  }
+}
+
+Task<void> Job::settle_batch(std::vector<Ended> ended) {
+  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.outcome);
   Result<void> result = error(Error::conflict, "delivery.settle");
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
     if (tries > 0) {
@@ -238,7 +253,9 @@ Task<void> Job::settle(std::vector<Ended> ended) {
       workshop_->rooms.queue->give_back(entry_.id, one.recipient.number);
     }
   }
-  if (!result) workshop_->doors.events->emit(SettleFailed{.id = entry_.id.text(), .error = describe(result.error())});
+  if (!result) {
+    workshop_->doors.events->emit(SettleFailed{.id = entry_.id.text(), .error = describe(result.error())});
+  }
 }
 
 Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
@@ -293,11 +310,15 @@ Task<Result<void>> Job::read_again(std::vector<Ended>* ended) {
   const Result<queue::Listed> now = co_await workshop_->rooms.queue->show(entry_.id);
   if (!now && now.error().code != Error::not_found) co_return fail(now);
   std::erase_if(*ended, [&](Ended& one) {
-    if (!now) return true;
-    const auto at = std::ranges::find(now->recipients, one.recipient.number, &queue::Recipient::number);
-    if (at == now->recipients.end()) return true;
-    one.recipient = *at;
-    return false;
+    if (now) {
+      const auto at = std::ranges::find(now->recipients, one.recipient.number, &queue::Recipient::number);
+      if (at != now->recipients.end()) {
+        one.recipient = *at;
+        return false;
+      }
+    }
+    workshop_->rooms.queue->settled(entry_.id, one.recipient.number);  // by somebody else
+    return true;
   });
   if (now) entry_ = now->entry;
   co_return Result<void>{};

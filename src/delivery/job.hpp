@@ -55,6 +55,7 @@ class Job {
   [[nodiscard]] Task<std::vector<Group>> find_groups(std::vector<queue::Recipient> recipients);
   /// Commits outcomes, with the report that they lead to. Those that could not be committed are given back.
   [[nodiscard]] Task<void> settle(std::vector<Ended> ended);
+  [[nodiscard]] Task<void> settle_batch(std::vector<Ended> ended);  ///< at most queue::kRecipientsACommitMax
   /// One try of `settle`. Errors  conflict: read again and try again.
   [[nodiscard]] Task<Result<void>> commit(const std::vector<Ended>* ended);
   /// Reads entry and recipients again after a conflict; recipients that are gone leave `ended`.
@@ -70,6 +71,8 @@ class Job {
   std::vector<queue::Recipient> recipients_;
   bool locked_ = false;
   std::deque<std::function<void()>> waiting_;
+  std::size_t carrying_ = 0;       // groups under way
+  std::function<void()> carried_;  // wakes `run` when the last group has ended
 };
 
 }  // namespace postrider::delivery

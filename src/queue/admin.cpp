@@ -8,9 +8,23 @@
 #include "queue/records.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace postrider::queue {
+
+namespace {
+
+std::span<const Recipient> rest_of(const Listed& listed, std::size_t first) {
+  return std::span(listed.recipients).subspan(std::min(first, listed.recipients.size()));
+}
+
+std::span<const Recipient> batch_of(const Listed& listed, std::size_t first) {
+  const std::span<const Recipient> rest = rest_of(listed, first);
+  return rest.first(std::min(kRecipientsACommitMax, rest.size()));
+}
+
+}  // namespace
 
 Task<Result<std::vector<Listed>>> Queue::list(std::optional<QueueId> after, std::size_t entries_max) {
   Inside& inside = *inside_;
@@ -58,9 +72,9 @@ Result<void> Queue::Inside::hold_all(const Listed& listed) {
   return {};
 }
 
-void Queue::Inside::end_hold(const Listed& listed, bool committed) {
-  for (const Recipient& recipient : listed.recipients) {
-    const RecipientId who = due_of(listed.entry.id, recipient).who;
+void Queue::Inside::end_hold(std::span<const Recipient> recipients, const QueueId& id, bool committed) {
+  for (const Recipient& recipient : recipients) {
+    const RecipientId who = due_of(id, recipient).who;
     if (committed) {
       settled(who);
     } else {
@@ -74,19 +88,23 @@ Task<Result<void>> Queue::retry(QueueId id) {
   if (!listed) co_return fail(listed);
   const Result<void> held = inside_->hold_all(*listed);
   if (!held) co_return fail(held);
-  store::Transaction transaction;
-  for (const Recipient& recipient : listed->recipients) {
-    Recipient now = recipient;
-    now.state = RecipientState::due;
-    now.due = inside_->clock->wall();
-    inside_->stage_change(transaction, id, recipient, now);
+  Result<void> done;
+  for (std::size_t first = 0; done && first < listed->recipients.size(); first += kRecipientsACommitMax) {
+    store::Transaction transaction;
+    for (const Recipient& recipient : batch_of(*listed, first)) {
+      Recipient now = recipient;
+      now.state = RecipientState::due;
+      now.due = inside_->clock->wall();
+      inside_->stage_change(transaction, id, recipient, now);
+    }
+    if (first == 0) inside_->trace(transaction, id, "retried", {}, {});
+    const Result<store::Version> committed =
+        co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
+    if (!committed) done = fail(committed);
+    inside_->end_hold(batch_of(*listed, first), id, committed.has_value());
+    if (!committed) inside_->end_hold(rest_of(*listed, first + kRecipientsACommitMax), id, false);
   }
-  inside_->trace(transaction, id, "retried", {}, {});
-  const Result<store::Version> committed =
-      co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
-  inside_->end_hold(*listed, committed.has_value());
-  if (!committed) co_return fail(committed);
-  co_return Result<void>{};
+  co_return done;
 }
 
 Task<Result<void>> Queue::remove(QueueId id) {
@@ -94,19 +112,26 @@ Task<Result<void>> Queue::remove(QueueId id) {
   if (!listed) co_return fail(listed);
   const Result<void> held = inside_->hold_all(*listed);
   if (!held) co_return fail(held);
-  store::Transaction transaction;
+  Result<void> done;
   Entry entry = listed->entry;
-  for (const Recipient& recipient : listed->recipients) {
-    inside_->trace(transaction, id, "removed", recipient.address.text(), {});
-    inside_->stage_end(transaction, entry, recipient);
+  for (std::size_t first = 0; done && first < std::max<std::size_t>(listed->recipients.size(), 1);
+       first += kRecipientsACommitMax) {
+    store::Transaction transaction;
+    for (const Recipient& recipient : batch_of(*listed, first)) {
+      inside_->trace(transaction, id, "removed", recipient.address.text(), {});
+      inside_->stage_end(transaction, entry, recipient);
+    }
+    const bool last = first + kRecipientsACommitMax >= listed->recipients.size();
+    if (last) entry.recipients_left = 0;  // those whose records were set aside go with it
+    inside_->stage_entry(transaction, entry);
+    const Result<store::Version> committed =
+        co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
+    if (committed) entry.version = *committed;
+    if (!committed) done = fail(committed);
+    inside_->end_hold(batch_of(*listed, first), id, committed.has_value());
+    if (!committed) inside_->end_hold(rest_of(*listed, first + kRecipientsACommitMax), id, false);
   }
-  entry.recipients_left = 0;  // those whose records were set aside go with it
-  inside_->stage_entry(transaction, entry);
-  const Result<store::Version> committed =
-      co_await inside_->store->commit(std::move(transaction), store::Durability::durable);
-  inside_->end_hold(*listed, committed.has_value());
-  if (!committed) co_return fail(committed);
-  co_return Result<void>{};
+  co_return done;
 }
 
 Task<Result<std::vector<TraceEvent>>> Queue::trace(QueueId id) {

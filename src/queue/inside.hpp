@@ -45,7 +45,7 @@ struct Queue::Inside {
   // admin.cpp
   /// Holds all recipients, so that no job gets them. Errors  conflict: one is in delivery; none is held then.
   [[nodiscard]] Result<void> hold_all(const Listed& listed);
-  void end_hold(const Listed& listed, bool committed);
+  void end_hold(std::span<const Recipient> recipients, const QueueId& id, bool committed);
 
   store::Store* store;
   Clock* clock;

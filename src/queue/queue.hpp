@@ -24,6 +24,8 @@ namespace postrider::queue {
 inline constexpr std::size_t kActiveEntriesMax = 50'000;  // LIMITS.md "active heap in memory"
 inline constexpr std::size_t kRecipientsMax = 1000;       // of one entry
 inline constexpr std::size_t kReplyTextOctetsMax = 1024;  // of a remote's reply that a record keeps
+/// Ends of attempts that fit one transaction, whatever the replies: each writes at most 5 keys, and its reply twice.
+inline constexpr std::size_t kRecipientsACommitMax = 100;
 
 /// 18 characters of digits and lower-case consonants; unique over time and nodes; sorted as text they are in the order
 /// of time (docs/decisions/0006).

@@ -52,9 +52,9 @@ std::optional<Due> Scheduler::take(WallTime now) {
 
 bool Scheduler::hold(const Due& due) {
   const std::scoped_lock lock(mutex_);
-  const bool held = held_.emplace(due.who, Held{.due = due, .next = std::nullopt}).second;
-  if (held) heap_.erase(due);
-  return held;
+  const auto [at, made] = held_.emplace(due.who, Held{.due = due, .next = std::nullopt});
+  if (made) heap_.erase(due);
+  return made || std::exchange(at->second.paused, false);
 }
 
 void Scheduler::release(std::map<RecipientId, Held>::iterator at) {

@@ -30,7 +30,7 @@ class Scheduler {
 
   /// The first that is due at `now`; it is held from then on.
   [[nodiscard]] std::optional<Due> take(WallTime now);
-  /// Holds one more, whether it is in the heap or not. False: it is held already.
+  /// Holds one more, whether it is in the heap, paused or neither. False: somebody else has it in hand.
   [[nodiscard]] bool hold(const Due& due);
   /// What was held is as it was: back at once, or after `not_before`.
   void give_back(const RecipientId& who, std::optional<SteadyTime> not_before);

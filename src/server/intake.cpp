@@ -13,6 +13,7 @@ Task<Result<std::unique_ptr<Intake>>> Intake::begin(store::Store* store) {
 }
 
 Task<Result<void>> Intake::append(std::string_view octets) {
+  if (first_.size() < 2) first_ += octets.substr(0, 2 - first_.size());
   if (!collector_.complete()) {
     const Result<void> collected = collector_.append(octets);
     // Too long a header section is said at the end, when the reply is due: until then the content is swallowed.

@@ -6,6 +6,7 @@
 #include "store/store.hpp"
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace postrider::server {
@@ -24,11 +25,14 @@ class Intake {
   /// The body, readable and synced where it is a file. Errors  as store::BlobWriter::seal.
   [[nodiscard]] Task<Result<std::shared_ptr<store::SealedBlob>>> seal();
   [[nodiscard]] bool has_eight_bit() const { return has_eight_bit_; }
+  /// The content begins with the empty line that ends a header section, or is empty.
+  [[nodiscard]] bool begins_with_empty_line() const { return first_.empty() || first_ == "\r\n"; }
 
  private:
   explicit Intake(std::unique_ptr<store::BlobWriter> writer) : writer_(std::move(writer)) {}
   std::unique_ptr<store::BlobWriter> writer_;
   mail::HeaderCollector collector_;
+  std::string first_;  // the first two octets
   bool has_eight_bit_ = false;
 };
 

@@ -174,6 +174,8 @@ class Reception final : public SmtpAnswers {
                                                  .queue_id = entry.id.text(),
                                                  .for_address = transaction.only_recipient,
                                                  .at = arrival});
+    // A content that begins with its text gets the empty line that makes it text (5322 §3.5), behind our fields.
+    if (headers->fields.empty() && !transaction.intake->begins_with_empty_line()) entry.content.prefix += "\r\n";
     for (const mail::HeaderField& field : headers->fields) {
       if (iequals_ascii(field.name, "Return-Path")) entry.return_paths.push_back(field.range);
     }

@@ -124,7 +124,8 @@ struct Server::Inside {
                                     .clock = doors.clock,
                                     .counts = &counts,
                                     .scratch = door.scratch,
-                                    .drain = &draining};
+                                    .drain = &draining,
+                                    .last_call = settings.last_call};
       }
       if (pop3 != nullptr) {
         door.pop3_drive = Pop3Drive{

@@ -63,6 +63,7 @@ struct Settings {
   std::string hostname;
   std::vector<Listen> listen;
   SmtpTimeouts smtp_timeouts;
+  Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
   gate::Settings gate;
   directory::Settings directory;
   queue::Settings queue;

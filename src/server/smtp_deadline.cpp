@@ -4,17 +4,17 @@
 
 namespace postrider::server {
 
-SteadyTime SmtpDeadline::follow(smtp::Wait wait, Crowd crowd, SteadyTime now) {
-  const bool data = wait == smtp::Wait::data;
-  if (data && !in_data_) {
+SteadyTime SmtpDeadline::follow(smtp::Wait wait, Content content, Crowd crowd, SteadyTime now) {
+  const bool in_content = content == Content::under_way;
+  if (in_content && !in_content_) {
     data_begun_ = now;
     window_begun_ = now;
     window_octets_ = 0;
   }
-  in_data_ = data;
-  const Duration usual = data ? timeouts_->data_chunk : timeouts_->command;
+  in_content_ = in_content;
+  const Duration usual = wait == smtp::Wait::data ? timeouts_->data_chunk : timeouts_->command;
   until_ = begun_ + (crowd == Crowd::crowded ? timeouts_->crowded_wait : usual);
-  if (!data) return until_;
+  if (!in_content) return until_;
   until_ =
       std::min(until_, data_begun_ + (crowd == Crowd::crowded ? timeouts_->crowded_whole_data : timeouts_->whole_data));
   return std::min(until_, window_begun_ + kRateWindow);

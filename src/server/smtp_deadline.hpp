@@ -23,6 +23,7 @@ inline constexpr Duration kRateWindow = std::chrono::seconds(60);
 inline constexpr std::size_t kRateWindowOctetsMin = 60 * 1024;  // 1 KiB/s over the window
 
 enum class Crowd : std::uint8_t { calm, crowded };
+enum class Content : std::uint8_t { none, under_way };
 enum class Late : std::uint8_t { timed_out, too_slow };
 
 /// Octets that trickle in do not renew a command's deadline; only what the engine made of them does.
@@ -35,8 +36,9 @@ class SmtpDeadline {
   void progressed(SteadyTime now) { begun_ = now; }
   /// Octets of content came in.
   void received(std::size_t octets) { window_octets_ += octets; }
-  /// To be called before each wait; gives when it ends.
-  [[nodiscard]] SteadyTime follow(smtp::Wait wait, Crowd crowd, SteadyTime now);
+  /// To be called before each wait; gives when it ends. `content`: one has begun and has not ended, also between the
+  /// chunks of BDAT: its whole time and its rate go on.
+  [[nodiscard]] SteadyTime follow(smtp::Wait wait, Content content, Crowd crowd, SteadyTime now);
   /// The wait ended without octets at `now`. nullopt: only the rate window ended, and the rate is good: wait on.
   [[nodiscard]] std::optional<Late> passed(SteadyTime now);
 
@@ -44,7 +46,7 @@ class SmtpDeadline {
   const SmtpTimeouts* timeouts_;
   SteadyTime begun_;
   SteadyTime until_{};
-  bool in_data_ = false;
+  bool in_content_ = false;
   SteadyTime data_begun_{};
   SteadyTime window_begun_{};
   std::size_t window_octets_ = 0;

@@ -2,6 +2,8 @@
 
 #include "core/await.hpp"
 
+#include <algorithm>
+
 namespace postrider::server {
 
 namespace {
@@ -39,12 +41,15 @@ class SmtpDriver {
 
   Task<void> wait() {
     const Crowd crowd = drive_->counts->crowded() ? Crowd::crowded : Crowd::calm;
-    on_ready(co_await stream_->wait_readable(deadline_.follow(engine_.waits_for(), crowd, now()), drain_));
+    const Content content = engine_.in_content() ? Content::under_way : Content::none;
+    const SteadyTime until = std::min(deadline_.follow(engine_.waits_for(), content, crowd, now()), last_call_);
+    on_ready(co_await stream_->wait_readable(until, drain_));
   }
 
   void on_ready(const Result<net::Ready>& ready) {
     smtp::Actions& todo = todo_.emplace();
     if (!ready && ready.error().code != Error::timeout) return engine_.step(smtp::PeerClosed{}, todo);
+    if (!ready && now() >= last_call_) return engine_.step(smtp::TimedOut{}, todo);  // it says 421
     if (!ready) {
       const std::optional<Late> late = deadline_.passed(now());
       if (late == Late::too_slow) engine_.step(smtp::TooSlow{}, todo);
@@ -52,7 +57,8 @@ class SmtpDriver {
       return;
     }
     if (*ready == net::Ready::signalled) {
-      drain_ = nullptr;  // heard once; the engine says its last words when it is safe
+      drain_ = nullptr;  // heard once; the engine says its last words when it is safe, or at the last call
+      last_call_ = now() + drive_->last_call;
       return engine_.step(smtp::Draining{}, todo);
     }
     const net::Scratch buffer = drive_->scratch->take();
@@ -96,6 +102,7 @@ class SmtpDriver {
   smtp::ServerSession engine_;
   std::optional<smtp::Actions> todo_;  // there but while waiting
   SmtpDeadline deadline_;
+  SteadyTime last_call_ = SteadyTime::never();
 };
 
 }  // namespace

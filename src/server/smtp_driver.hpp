@@ -31,6 +31,7 @@ struct SmtpDrive {
   const gate::SessionCounts* counts = nullptr;  ///< says whether it is crowded
   net::ScratchPool* scratch = nullptr;
   Signal* drain = nullptr;
+  Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
 };
 
 /// Serves until the session ends, then closes the stream.

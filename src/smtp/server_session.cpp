@@ -242,6 +242,8 @@ void ServerSession::State::on_recipient_answer(const Reply& reply, Actions& out)
     errors -= std::exchange(transaction->refused_as_errors, 0);  // LIMITS.md "errors a session"
     return send(reply, out);
   }
+  // SECURITY §3, 24: who asks for names one after the other is slowed; a list with some dead addresses is not.
+  if (++refused_recipients > kRefusedRecipientsBeforeSlow) out.emplace_back(Pause{});
   if (transaction->accepted == 0) {
     ++transaction->refused_as_errors;
     return refuse(reply, out);

@@ -22,7 +22,8 @@ inline constexpr std::size_t kCommandLineOctetsMax = 2048;
 inline constexpr std::size_t kDataLineOctetsMax = 65'536;
 inline constexpr unsigned kErrorsMax = 20;
 inline constexpr unsigned kErrorsBeforeSlow = 10;
-inline constexpr unsigned kIdleCommandsMax = 100;  // commands without a transaction making progress
+inline constexpr unsigned kRefusedRecipientsBeforeSlow = 100;  // of a session; each one more waits a second
+inline constexpr unsigned kIdleCommandsMax = 100;              // commands without a transaction making progress
 inline constexpr std::size_t kContentChunkOctetsMax = 64 * 1024;
 
 struct ServerSettings {

@@ -83,6 +83,7 @@ struct ServerSession::State {
   HelloKind hello_asked = HelloKind::helo;
   bool draining = false;
   unsigned errors = 0;
+  unsigned refused_recipients = 0;  ///< of the session
   unsigned idle_commands = 0;
   std::optional<ServerTransaction> transaction;
   ServerChunk chunk;
