@@ -180,6 +180,49 @@ TEST(Queue, FailuresGoBySenderPostmasterOrNobody) {
   }
 }
 
+std::vector<std::string> many_recipients(std::size_t count) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(fmt::format("{}{}@away.test", std::string(50, 'r'), i));
+  return out;
+}
+
+TEST(Queue, ABatchOfTheLongestEndsFitsATransaction) {
+  Bench bench;
+  NewEntry made = bench.entry(many_recipients(kRecipientsACommitMax));
+  made.report_to = ReportTo::postmaster;  // a held one writes most
+  ASSERT_TRUE(bench.run(bench.accept(&made)));
+  Job job = bench.next();
+  ASSERT_EQ(job.recipients.size(), kRecipientsACommitMax);
+  const Outcome outcome{.attempt = Attempt::failed,
+                        .status = "5.1.1",
+                        .reply = "550 5.1.1 " + std::string(4 * kReplyTextOctetsMax, 'x'),
+                        .remote = std::string(255, 'm')};
+  store::Transaction transaction;
+  Entry entry = job.entry;
+  for (const Recipient& recipient : job.recipients) {
+    ASSERT_TRUE(bench.queue->stage_settle(transaction, entry, recipient, outcome));
+  }
+  EXPECT_LT(transaction.size_octets(), store::kTransactionOctetsMax / 2);  // the report goes with it
+  EXPECT_LT(transaction.key_count(), store::kTransactionKeysMax / 2);
+  const auto settled = bench.run(bench.settle_all(&job, outcome));
+  EXPECT_TRUE(settled) << describe(settled.error());
+}
+
+TEST(Queue, RetryAndRemoveTakeAnEntryOfAnySizeAlsoWhilePaused) {
+  Bench bench;
+  const NewEntry made = bench.accepted(many_recipients(kRecipientsMax));
+  const Job job = bench.next();
+  ASSERT_EQ(job.recipients.size(), kRecipientsMax);
+  EXPECT_EQ(bench.run(bench.queue->remove(made.id)).error().code, Error::conflict);  // in delivery
+  for (const Recipient& recipient : job.recipients) bench.queue->give_back(made.id, recipient.number);
+  const Result<void> retried = bench.run(bench.queue->retry(made.id));
+  EXPECT_TRUE(retried) << describe(retried.error());
+  const Result<void> removed = bench.run(bench.queue->remove(made.id));
+  EXPECT_TRUE(removed) << describe(removed.error());
+  EXPECT_FALSE(bench.run(bench.queue->show(made.id)));
+  EXPECT_TRUE(bench.disk.synced().blobs.empty());
+}
+
 TEST(Queue, AHeldRecipientIsShownThenExpiresByItselfWithATrace) {
   Bench bench;
   NewEntry made = bench.entry({"ann@away.test"});

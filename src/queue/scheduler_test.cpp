@@ -2,7 +2,6 @@
 #include "queue/scheduler.hpp"
 
 #include "queue/test_bench.hpp"
-#include "store/test_rigs.hpp"
 
 #include <set>
 
@@ -199,76 +198,37 @@ TEST(Scheduler, OneThatIsHeldIsNotTakenFromAnOldSnapshot) {
   EXPECT_FALSE(scheduler.take(WallTime(seconds(9))));
 }
 
-/// Accepts `count` entries, a hundred in each commit.
-void accept_many(store::test::Rig& rig, Queue& queue, QueueIds& ids, int count) {
-  const store::Content content{.prefix = {}, .dropped = {}, .body = {}};
-  for (int i = 0; i < count; i += 100) {
-    const std::shared_ptr<store::SealedBlob> body = rig.seal("x\r\n");
-    store::Transaction transaction;
-    transaction.add_blob(body);
-    std::vector<NewEntry> entries;
-    for (int k = 0; k < 100; ++k) {
-      NewEntry entry{
-          .id = ids.next(),
-          .reverse_path = {},
-          .recipients = {{.address = address("ann@here.test"), .original = std::nullopt, .account = std::nullopt}},
-          .content = content,
-          .return_paths = {},
-          .report_to = ReportTo::nobody,
-          .arrival = rig.world.clock.wall(),
-          .client = {}};
-      entry.content.body = body->ref();
-      if (k > 0) transaction.add_ref(body->ref().id);
-      ASSERT_TRUE(queue.stage_accept(transaction, entry));
-      entries.push_back(std::move(entry));
-    }
-    ASSERT_TRUE(rig.commit(std::move(transaction)));
-    for (const NewEntry& entry : entries) queue.accepted(entry);
-  }
-}
-
-void settle_many(store::test::Rig& rig, Queue& queue, int count) {
-  Signal stop;
-  std::vector<Job> jobs;
-  for (int i = 0; i < count; ++i) {
-    std::optional<Result<Job>> job;
-    (void)rig.run(Bench::keep(queue.next(&stop), &job));
-    ASSERT_TRUE(*job);
-    jobs.push_back(std::move(**job));
-    if (jobs.size() < 100 && i + 1 < count) continue;
-    store::Transaction transaction;
-    for (Job& one : jobs) {
-      const Outcome outcome{.attempt = Attempt::delivered, .status = "2.0.0", .reply = "250 ok", .remote = {}};
-      ASSERT_TRUE(queue.stage_settle(transaction, one.entry, one.recipients.front(), outcome));
-      queue.stage_entry(transaction, one.entry);
-    }
-    ASSERT_TRUE(rig.commit(std::move(transaction)));
-    for (const Job& one : jobs) queue.settled(one.entry.id, 0);
-    jobs.clear();
-  }
-}
-
-TEST(Scheduler, AfterTwentyThousandConsumedEntriesTheNextReadVisitsFewKeys) {
-  constexpr int kEntries = 20'000;
-  store::test::RocksRig rig;
+/// What was consumed is named to the store, whose own test (AMillionDeletesDoNotSlowTheNextScan) shows what that is
+/// worth.
+TEST(Scheduler, NamesWhatWasConsumedUpToTheFirstThatIsLeft) {
+  SimClock clock(WallTime(std::chrono::seconds(1'780'000'000)));
   SeededRandom random(1);
-  QueueIds ids(&rig.world.clock, &random);
-  {
-    Queue queue(&rig.store(), &rig.world.clock, &random, default_settings(), &rig.world.events, 500);
-    accept_many(rig, queue, ids, kEntries);
-    settle_many(rig, queue, kEntries);
-    EXPECT_EQ(queue.depth(), 0U);
+  QueueIds ids(&clock, &random);
+  Scheduler scheduler(50'000);
+  ASSERT_TRUE(scheduler.begin_read());
+  scheduler.end_read({}, std::nullopt);  // nothing on disk
+  std::vector<Due> all;
+  for (int i = 0; i < 3000; ++i) {
+    const WallTime at = clock.wall() + std::chrono::microseconds(i);
+    all.push_back({.at = at, .who = {.id = ids.next(), .number = 0}});
   }
-  rig.close();
-  rig.settle_workers();
-  rig.open();
-  const std::size_t visited = rig.scan(store::range_of_prefix(kDuePrefix)).keys_visited;
-  EXPECT_LT(visited, 12'000U) << "at a start, with what the store had not compacted yet";
-  // Within a process a read begins at the frontier, behind all that was consumed.
-  Queue queue(&rig.store(), &rig.world.clock, &random, default_settings(), &rig.world.events, 500);
-  accept_many(rig, queue, ids, 600);
-  settle_many(rig, queue, 600);
-  fmt::print("keys visited at a start after {} consumed entries: {}\n", kEntries, visited);
+  scheduler.add(all);
+  std::vector<Due> taken;
+  for (int i = 0; i < 2500; ++i) {
+    const std::optional<Due> due = scheduler.take(clock.wall() + std::chrono::hours(1));
+    ASSERT_TRUE(due);
+    taken.push_back(*due);
+  }
+  for (const Due& due : taken) {
+    if (due.who == taken[2000].who) continue;  // this one is in hand still
+    scheduler.staged(due.who, std::nullopt);
+    scheduler.settled(due.who);
+  }
+  const std::optional<store::KeyRange> range = scheduler.consumed();
+  ASSERT_TRUE(range);
+  EXPECT_LE(range->from, due_key(taken[0]));
+  EXPECT_EQ(range->to, due_key(taken[2000]));
+  EXPECT_FALSE(scheduler.consumed());  // said once
 }
 
 }  // namespace

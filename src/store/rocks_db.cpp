@@ -178,11 +178,13 @@ Result<std::optional<Version>> RocksDb::version_of(const Key& key) const {
   return *version;
 }
 
-Result<Page> RocksDb::scan(const KeyRange& range, std::size_t entries_max) const {
-  if (!range.to.empty() && range.to <= range.from) return Page{};
+Read<Page> RocksDb::scan(const KeyRange& range, std::size_t entries_max, Reach reach) const {
+  using Out = Result<Page>;
+  if (!range.to.empty() && range.to <= range.from) return Out(Page{});
   const VisitCount visits;
   const rocksdb::Slice end = slice_of(range.to);
-  rocksdb::ReadOptions options = read_options(Reach::disk);
+  rocksdb::ReadOptions options = read_options(reach);
+  if (reach == Reach::memory) options.max_skippable_internal_keys = kNearSkippedMax;
   if (!range.to.empty()) options.iterate_upper_bound = &end;
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, keys_));
   Page page;
@@ -193,13 +195,14 @@ Result<Page> RocksDb::scan(const KeyRange& range, std::size_t entries_max) const
       break;
     }
     Result<Entry> entry = entry_from(at->value().ToStringView());
-    if (!entry) return fail(entry);
+    if (!entry) return Out(fail(entry));
     octets += at->key().size() + at->value().size();
     page.entries.push_back({at->key().ToString(), std::move(*entry)});
   }
-  if (!at->status().ok()) return failed(at->status(), "store.scan");
+  if (at->status().IsIncomplete() && reach == Reach::memory) return std::nullopt;
+  if (!at->status().ok()) return Out(failed(at->status(), "store.scan"));
   page.keys_visited = std::max(visits.value(), page.entries.size());
-  return page;
+  return Out(std::move(page));
 }
 
 Read<std::optional<BlobRecord>> RocksDb::record_of(const BlobId& id, Reach reach) const {

@@ -23,6 +23,9 @@ namespace postrider::store {
 /// How far a read may go: what is in memory, or the disk too.
 enum class Reach : std::uint8_t { memory, disk };
 
+inline constexpr std::size_t kNearEntriesMax = 64;      // of a scan on a shard
+inline constexpr std::uint64_t kNearSkippedMax = 1000;  // deleted keys that it steps over
+
 /// A read's outcome; nullopt: not in memory, ask the disk. Never nullopt with Reach::disk.
 template <class T>
 using Read = std::optional<Result<T>>;
@@ -37,7 +40,7 @@ class RocksDb {
 
   [[nodiscard]] Read<std::optional<Entry>> get(const Key& key, Reach reach) const;
   [[nodiscard]] Result<std::optional<Version>> version_of(const Key& key) const;
-  [[nodiscard]] Result<Page> scan(const KeyRange& range, std::size_t entries_max) const;
+  [[nodiscard]] Read<Page> scan(const KeyRange& range, std::size_t entries_max, Reach reach) const;
 
   [[nodiscard]] Read<std::optional<BlobRecord>> record_of(const BlobId& id, Reach reach) const;
   /// A part of an inline body. Errors  not_found, transient, corrupt.

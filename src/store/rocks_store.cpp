@@ -173,8 +173,11 @@ class RocksStore final : public Store {
   }
 
   Task<Result<Page>> scan(KeyRange range, std::size_t entries_max) override {
+    // A short range in memory is read like a key (docs/decisions/0009); what is long or on disk goes to the workers.
+    Read<Page> near = db_->scan(range, std::min(entries_max, kNearEntriesMax), Reach::memory);
+    if (near && (!*near || !(*near)->next || entries_max <= kNearEntriesMax)) co_return std::move(*near);
     std::move_only_function<Result<Page>()> job = [this, held = std::move(range), entries_max] {
-      return db_->scan(held, entries_max);
+      return *db_->scan(held, entries_max, Reach::disk);
     };
     co_return co_await run_on<Page>(workers_, std::move(job));
   }

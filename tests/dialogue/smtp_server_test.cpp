@@ -101,6 +101,23 @@ TEST(SmtpServer, SlowsDownAfterTenErrors) {
   EXPECT_EQ(runner.pauses, 1U);
 }
 
+TEST(SmtpServer, SlowsDownWhoAsksForNamesAlsoAcrossTransactions) {
+  ServerRunner runner(plain().settings(), [](Question question, std::string_view subject) {
+    const bool refused = question == Question::recipient && !subject.starts_with("ann@");
+    return smtp::Reply{.code = refused ? 550 : 250, .enhanced = "", .text = "x"};
+  });
+  runner.start();
+  runner.receive("EHLO c\r\n", 99);
+  for (int transaction = 0; transaction < 4; ++transaction) {
+    runner.receive("MAIL FROM:<x@y.test>\r\nRCPT TO:<ann@example.test>\r\n", 99);
+    for (int i = 0; i < 25; ++i) runner.receive("RCPT TO:<nobody@example.test>\r\n", 99);
+    runner.receive("RSET\r\n", 99);
+  }
+  EXPECT_EQ(runner.pauses, 0U);
+  runner.receive("MAIL FROM:<x@y.test>\r\nRCPT TO:<ann@example.test>\r\nRCPT TO:<nobody@example.test>\r\n", 99);
+  EXPECT_EQ(runner.pauses, 1U);
+}
+
 TEST(SmtpServer, ContentComesInLargeChunks) {
   smtp::ServerSession session(plain().settings());
   smtp::Actions out;
