@@ -43,13 +43,13 @@ constexpr auto kAdminCommands = std::to_array<AdminShape>({
     {"account passwd", "change a password; asked for, or read from stdin", "ADDRESS", true},
     {"account enable", "let an account receive and log in again", "ADDRESS"},
     {"account disable", "refuse an account's mail and logins", "ADDRESS"},
-    {"alias add", "send an address's mail to others", "ADDRESS TARGET…"},
-    {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET…]"},
+    {"alias add", "send an address's mail to others", "ADDRESS TARGET..."},
+    {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET...]"},
     {"alias list", "show the aliases", ""},
     {"queue list", "show what is in the queue", ""},
     {"queue show", "show one message of the queue, and what happened to it", "ID"},
-    {"queue retry", "try now, held recipients too", "ID…"},
-    {"queue remove", "remove from the queue without a report", "ID…"},
+    {"queue retry", "try now, held recipients too", "ID..."},
+    {"queue remove", "remove from the queue without a report", "ID..."},
 });
 
 /// A line from stdin; from a terminal without echo.

@@ -137,10 +137,9 @@ int run_init(const InitOptions& asked) {
 
   const std::string file = (std::filesystem::path(options.directory) / "postrider.toml").string();
   std::error_code failed;
-  std::filesystem::create_directories(std::filesystem::path(options.directory) / "data", failed);
-  if (!failed)
-    std::filesystem::permissions(std::filesystem::path(options.directory) / "data", std::filesystem::perms::owner_all,
-                                 failed);
+  const std::filesystem::path data = std::filesystem::path(options.directory) / "data";
+  const bool made = std::filesystem::create_directories(data, failed);
+  if (made && !failed) std::filesystem::permissions(data, std::filesystem::perms::owner_all, failed);
   if (failed) {
     print_error(fmt::format("init: {}: {}", options.directory, failed.message()));
     return kExitFailed;

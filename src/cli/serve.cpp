@@ -136,9 +136,8 @@ class ServerProcess {
  private:
   Result<void> open_doors() {
     std::error_code failed;
-    std::filesystem::create_directories(config_.data_dir, failed);
-    if (failed) return error(Error::denied, "serve", config_.data_dir + ": " + failed.message());
-    std::filesystem::permissions(config_.data_dir, std::filesystem::perms::owner_all, failed);
+    const bool made = std::filesystem::create_directories(config_.data_dir, failed);
+    if (made && !failed) std::filesystem::permissions(config_.data_dir, std::filesystem::perms::owner_all, failed);
     if (failed) return error(Error::denied, "serve", config_.data_dir + ": " + failed.message());
     const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
     workers_ = make_thread_workers(std::min(cores + 1, kWorkersMax));

@@ -42,13 +42,13 @@ constexpr auto kCommands = std::to_array<Command>({
     {"account.passwd", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &set_password},
     {"account.enable", 1, 1, {}, Password::none, "ADDRESS", &enable_account},
     {"account.disable", 1, 1, {}, Password::none, "ADDRESS", &disable_account},
-    {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET…", &add_alias},
-    {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET…]", &remove_alias},
+    {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET...", &add_alias},
+    {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET...]", &remove_alias},
     {"alias.list", 0, 0, {}, Password::none, "", &list_aliases},
     {"queue.list", 0, 0, {"limit", "after"}, Password::none, "[--limit N] [--after ID]", &list_queue},
     {"queue.show", 1, 1, {}, Password::none, "ID", &show_queue},
-    {"queue.retry", 1, kMany, {}, Password::none, "ID…", &retry_queue},
-    {"queue.remove", 1, kMany, {}, Password::none, "ID…", &remove_from_queue},
+    {"queue.retry", 1, kMany, {}, Password::none, "ID...", &retry_queue},
+    {"queue.remove", 1, kMany, {}, Password::none, "ID...", &remove_from_queue},
 });
 
 /// "queue.list" as it is typed.
