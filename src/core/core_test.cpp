@@ -137,19 +137,22 @@ TEST(Workers, ResultsComeBackToTheShard) {
 
 TEST(Workers, AFullQueueIsExhausted) {
   std::mutex gate;
-  gate.lock();  // the only thread waits here, so that all other jobs wait in the queue
-  const std::unique_ptr<Workers> workers = make_thread_workers(1);
   std::atomic<bool> taken = false;
-  ASSERT_TRUE(workers->post([&] {
-    taken = true;
-    taken.notify_one();
-    const std::scoped_lock lock(gate);
-  }));
-  taken.wait(false);
   std::atomic<std::size_t> done = 0;
-  for (std::size_t i = 0; i < kWorkersQueueMax; ++i) ASSERT_TRUE(workers->post([&] { ++done; }));
-  EXPECT_EQ(workers->post([] {}).error().code, Error::exhausted);
-  gate.unlock();
+  {
+    const std::unique_ptr<Workers> workers = make_thread_workers(1);
+    gate.lock();  // the only thread waits here, so that all other jobs wait in the queue
+    ASSERT_TRUE(workers->post([&] {
+      taken = true;
+      taken.notify_one();
+      const std::scoped_lock lock(gate);
+    }));
+    taken.wait(false);
+    for (std::size_t i = 0; i < kWorkersQueueMax; ++i) ASSERT_TRUE(workers->post([&] { ++done; }));
+    EXPECT_EQ(workers->post([] {}).error().code, Error::exhausted);
+    gate.unlock();
+  }
+  EXPECT_EQ(done, kWorkersQueueMax);  // the destructor runs what is queued
 }
 
 TEST(Deadlines, FireInOrderAtTheirTimeAndNotAfterTheyAreCancelled) {
