@@ -39,6 +39,16 @@ TEST(Json, QuotesWhatIsNotPlainUtf8) {
   EXPECT_EQ(json_quoted("\xc3\xa9\xff\xed\xa0\x80"), "\"\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\"");
 }
 
+TEST(Text, KnowsWellFormedUtf8) {
+  for (const std::string_view good : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x93\xa8", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(good)) << to_hex(good);
+  for (const std::string_view bad :
+       {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "a\x80"})
+    EXPECT_FALSE(is_utf8(bad)) << to_hex(bad);
+  EXPECT_TRUE(is_ascii("a\x7f"));
+  EXPECT_FALSE(is_ascii("\xc3\xa9"));
+}
+
 TEST(Record, RoundTrips) {
   RecordWriter out(3);
   out.number(0).number(~std::uint64_t{0}).signed_number(-5).text("x\0y").flag(true);

@@ -83,6 +83,19 @@ constexpr std::array<std::int8_t, 256> kBase64Values = [] {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_sequence(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<std::uint8_t>(c) < 0x80; });
+}
+
 std::string json_quoted(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {

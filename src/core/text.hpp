@@ -32,6 +32,10 @@ namespace postrider {
 /// At most `octets_max` octets of printable ASCII; everything else becomes '?'. For quoting outside text in mail.
 [[nodiscard]] std::string printable_ascii(std::string_view text, std::size_t octets_max);
 
+/// Well-formed UTF-8 (3629 §4): no overlong forms, no surrogates, nothing over U+10FFFF. ASCII is.
+[[nodiscard]] bool is_utf8(std::string_view text);
+[[nodiscard]] bool is_ascii(std::string_view text);
+
 /// A JSON string literal with its quotes; octets that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_quoted(std::string_view text);
 

@@ -34,7 +34,7 @@ struct ServerSettings {
 };
 
 enum class HelloKind : std::uint8_t { helo, ehlo };
-enum class BodyType : std::uint8_t { seven_bit, eight_bit_mime };  // 6152
+using mail::BodyType;  // 6152, 3030
 
 struct MailParameters {
   std::uint64_t size_octets = 0;  ///< SIZE=; 0: not said
