@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         .reverse_path = mail::Path::null(), .recipients = {}, .size_octets = parts.first.size()};
     for (std::size_t i = 0; i < recipients; ++i)
       transaction.recipients.push_back(mail::Address::parse("\"a b\"@x.test").value());
-    if ((flags & 4U) != 0) transaction.body = smtp::BodyType::eight_bit_mime;
+    if ((flags & 4U) != 0) transaction.request.body = smtp::BodyType::eight_bit_mime;
     ++begun;
     runner.begin(std::move(transaction));
   };

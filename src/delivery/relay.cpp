@@ -79,7 +79,8 @@ class Driver {
     session_.begin({.reverse_path = message_->reverse_path,
                     .recipients = {first, first + static_cast<std::ptrdiff_t>(count)},
                     .size_octets = message_->size_octets,
-                    .body = message_->has_eight_bit ? smtp::BodyType::eight_bit_mime : smtp::BodyType::seven_bit},
+                    .request = {.body = message_->has_eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit},
+                    .recipient_requests = {}},
                    todo_);
   }
 

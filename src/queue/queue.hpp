@@ -9,6 +9,7 @@
 #include "core/task.hpp"
 #include "mail/account_id.hpp"
 #include "mail/address.hpp"
+#include "mail/envelope.hpp"
 #include "store/content.hpp"
 #include "store/store.hpp"
 
@@ -65,6 +66,7 @@ struct NewRecipient {
   mail::Address address;
   std::optional<mail::Address> original;   ///< as it was given in RCPT, when an alias changed it
   std::optional<mail::AccountId> account;  ///< a mailbox here
+  mail::RecipientRequest request;
 };
 
 struct NewEntry {
@@ -75,6 +77,7 @@ struct NewEntry {
   std::vector<OctetRange> return_paths;  ///< Return-Path fields of the body: dropped at final delivery only (5321 §4.4)
   bool has_eight_bit = false;
   ReportTo report_to = ReportTo::postmaster;
+  mail::SenderRequest request;  ///< DELIVERBY and FUTURERELEASE count from `arrival`
   WallTime arrival;
   std::string client;  ///< "192.0.2.1 helo.example", for people
 };
@@ -87,6 +90,7 @@ struct Entry {
   std::vector<OctetRange> return_paths;
   bool has_eight_bit = false;
   ReportTo report_to = ReportTo::postmaster;
+  mail::SenderRequest request;
   WallTime arrival;
   std::string client;
   std::uint32_t recipients_left = 0;  ///< the body is given up when it reaches 0
@@ -100,6 +104,7 @@ struct Recipient {
   mail::Address address;
   std::optional<mail::Address> original;
   std::optional<mail::AccountId> account;
+  mail::RecipientRequest request;
   RecipientState state = RecipientState::due;
   std::uint32_t attempts = 0;
   WallTime due;            ///< of a held one: when it is given up

@@ -37,6 +37,7 @@ std::string name_of(const directory::Target& target) {
 /// What the driver keeps of the transaction that is under way; the engine keeps the order of things.
 struct Transaction {
   mail::Path reverse_path;
+  mail::SenderRequest request;
   std::vector<queue::NewRecipient> recipients;
   std::set<std::string> known;  // mailboxes and addresses that are in `recipients`: each gets one copy
   std::string only_recipient;   // as given in RCPT, when it was the only one
@@ -54,28 +55,29 @@ class Reception final : public SmtpAnswers {
         std::ranges::any_of(service->relay_from, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
   }
 
-  Task<std::optional<Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
-    std::optional<Reply> answer;
+  Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
+    std::optional<smtp::Answered> answer;
     if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {
       co_await append(std::move(chunk->octets));
     } else if (auto* const recipient = std::get_if<smtp::AskRecipient>(&action)) {
-      answer = co_await check_recipient(std::move(recipient->address));
+      answer.emplace().reply = co_await check_recipient(std::move(recipient->address), std::move(recipient->request));
     } else if (auto* const sender = std::get_if<smtp::AskSender>(&action)) {
       transaction_ = std::make_unique<Transaction>();
       transaction_->reverse_path = std::move(sender->reverse_path);
-      answer =
+      transaction_->request = std::move(sender->parameters.request);
+      answer.emplace().reply =
           to_reply(service_->gate->check_sender(transaction_->reverse_path, sender->parameters.size_octets, identity_));
     } else if (std::holds_alternative<smtp::BeginContent>(action)) {
-      answer = co_await begin_content();
+      answer.emplace().reply = co_await begin_content();
     } else if (std::holds_alternative<smtp::EndContent>(action)) {
       hello_kind_ = hello_kind;
-      answer = co_await end_content();
+      answer.emplace().reply = co_await end_content();
     } else if (auto* const hello = std::get_if<smtp::AskHello>(&action)) {
       hello_ = std::move(hello->name);
-      answer = Reply{.code = 250, .enhanced = {}, .text = service_->engine.hostname};
+      answer.emplace().reply = {.code = 250, .enhanced = {}, .text = service_->engine.hostname};
     } else if (std::holds_alternative<smtp::AskConnect>(action)) {
       service_->metrics.sessions->add();
-      answer = Reply{.code = 220, .enhanced = {}, .text = service_->engine.hostname + " ESMTP Postrider"};
+      answer.emplace().reply = {.code = 220, .enhanced = {}, .text = service_->engine.hostname + " ESMTP Postrider"};
     } else if (std::holds_alternative<smtp::DropTransaction>(action)) {
       transaction_.reset();
     }
@@ -83,7 +85,7 @@ class Reception final : public SmtpAnswers {
   }
 
  private:
-  Task<Reply> check_recipient(mail::Address address) {
+  Task<Reply> check_recipient(mail::Address address, mail::RecipientRequest request) {
     gate::RecipientVerdict checked = co_await service_->gate->check_recipient(address, identity_, service_->role);
     Transaction& transaction = *transaction_;
     if (gate::accepts(checked.verdict)) {
@@ -96,8 +98,10 @@ class Reception final : public SmtpAnswers {
         if (!transaction.known.insert(name_of(target)).second) continue;
         std::optional<mail::Address> original;
         if (target.address != address) original = address;
-        transaction.recipients.push_back(
-            {.address = std::move(target.address), .original = std::move(original), .account = target.account});
+        transaction.recipients.push_back({.address = std::move(target.address),
+                                          .original = std::move(original),
+                                          .account = target.account,
+                                          .request = request});
       }
       transaction.only_recipient = ++transaction.accepted == 1 ? address.text() : std::string();
     } else {
@@ -165,6 +169,7 @@ class Reception final : public SmtpAnswers {
                           .return_paths = {},
                           .has_eight_bit = transaction.intake->has_eight_bit(),
                           .report_to = report_to(),
+                          .request = transaction.request,
                           .arrival = arrival,
                           .client = peer_ip_ + ' ' + hello_};
     entry.content.prefix = mail::received_field({.hello = hello_,

@@ -8,8 +8,6 @@ namespace postrider::server {
 
 namespace {
 
-using smtp::Reply;
-
 class SmtpDriver {
  public:
   SmtpDriver(const SmtpDrive* drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<SmtpAnswers> answers)
@@ -17,7 +15,7 @@ class SmtpDriver {
         drain_(drive->drain),
         stream_(std::move(stream)),
         answers_(std::move(answers)),
-        engine_(drive->engine),
+        engine_(&drive->engine),
         deadline_(&drive->timeouts, drive->clock->steady()) {}
 
   Task<void> run() {
@@ -72,14 +70,14 @@ class SmtpDriver {
   Task<void> act() {
     smtp::Action action = std::move(todo_->front());
     todo_->pop_front();
-    const std::optional<Reply> answer = co_await perform(&action);
-    if (answer) engine_.step(smtp::Answered{*answer}, *todo_);
+    const std::optional<smtp::Answered> answer = co_await perform(&action);
+    if (answer) engine_.step(*answer, *todo_);
     deadline_.progressed(now());
   }
 
   /// Does one action; gives the answer where it is a question.
-  Task<std::optional<Reply>> perform(smtp::Action* action) {
-    std::optional<Reply> answer;
+  Task<std::optional<smtp::Answered>> perform(smtp::Action* action) {
+    std::optional<smtp::Answered> answer;
     if (auto* const send = std::get_if<smtp::Send>(action)) {
       const Result<void> written = co_await stream_->write(send->octets, now() + drive_->timeouts.write);
       if (!written) engine_.step(smtp::PeerClosed{}, *todo_);

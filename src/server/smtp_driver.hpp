@@ -20,7 +20,7 @@ class SmtpAnswers {
  public:
   virtual ~SmtpAnswers() = default;
   /// Does any action but Send, Pause and HangUp; gives the answer where it is a question.
-  [[nodiscard]] virtual Task<std::optional<smtp::Reply>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
+  [[nodiscard]] virtual Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };
 
 /// What the sessions of a listener on one shard are driven with. It and all it points to outlive them.

@@ -250,7 +250,7 @@ void ClientSession::State::begin(ClientTransaction t, ClientActions& out) {
     settle({.code = 552, .enhanced = "5.3.4", .text = "Message too big for the next hop"}, Phase::mail);
     return end_transaction(out);
   }
-  if (transaction.body == BodyType::eight_bit_mime && !offers.eight_bit_mime) {  // 6152 §3
+  if (transaction.request.body == BodyType::eight_bit_mime && !offers.eight_bit_mime) {  // 6152 §3
     settle({.code = 554, .enhanced = "5.6.3", .text = "The next hop takes no 8-bit content"}, Phase::mail);
     return end_transaction(out);
   }
@@ -269,7 +269,7 @@ void ClientSession::State::begin(ClientTransaction t, ClientActions& out) {
 std::string ClientSession::State::mail_line() const {
   std::string line = "MAIL FROM:<" + transaction.reverse_path.text() + ">";
   if (offers.size) line += fmt::format(" SIZE={}", transaction.size_octets);
-  if (transaction.body == BodyType::eight_bit_mime) line += " BODY=8BITMIME";
+  if (transaction.request.body == BodyType::eight_bit_mime) line += " BODY=8BITMIME";
   return line + "\r\n";
 }
 

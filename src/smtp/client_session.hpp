@@ -25,9 +25,10 @@ enum class Phase : std::uint8_t { connect, greeting, hello, mail, rcpt, data, co
 
 struct ClientTransaction {
   mail::Path reverse_path;
-  std::vector<mail::Address> recipients;  ///< at least one
-  std::uint64_t size_octets = 0;          ///< of the content, before transparency
-  BodyType body = BodyType::seven_bit;    ///< eight_bit_mime: the content has octets over 127
+  std::vector<mail::Address> recipients;                   ///< at least one
+  std::uint64_t size_octets = 0;                           ///< of the content, before transparency
+  mail::SenderRequest request;                             ///< `body` eight_bit_mime: the content has octets over 127
+  std::vector<mail::RecipientRequest> recipient_requests;  ///< empty, or one for each of `recipients`
 };
 
 struct RecipientOutcome {

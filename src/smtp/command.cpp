@@ -54,9 +54,9 @@ std::optional<RefusedCommand> take_mail_parameter(std::string_view parameter, Ma
   if (iequals_ascii(keyword, "BODY")) {  // 6152 §2
     if (std::exchange(body_said, true)) return refused(501, "5.5.4", "BODY said twice");
     if (iequals_ascii(value, "7BIT")) {
-      out.body = BodyType::seven_bit;
+      out.request.body = BodyType::seven_bit;
     } else if (iequals_ascii(value, "8BITMIME")) {
-      out.body = BodyType::eight_bit_mime;
+      out.request.body = BodyType::eight_bit_mime;
     } else if (iequals_ascii(value, "BINARYMIME")) {
       return refused(504, "5.5.4", "BINARYMIME is not offered");
     } else {
@@ -94,7 +94,7 @@ Command parse_rcpt(std::string_view arguments, const mail::Domain& own_domain) {
   const std::string_view rest = text->substr(path->octets);
   if (!rest.empty() && rest.front() != ' ') return refused(501, "5.5.4", "Syntax: RCPT TO:<address>");
   if (!rest.empty()) return refused(555, "5.5.4", "RCPT takes no parameters");  // 5321 §4.1.1.11
-  return RcptCommand{.address = std::move(path->address)};
+  return RcptCommand{.address = std::move(path->address), .request = {}};
 }
 
 /// 3030 §2. A size that cannot be read leaves no way to tell the chunk from commands (SECURITY R7).

@@ -22,6 +22,10 @@ struct MailCommand {  // 5321 §4.1.1.2
 };
 struct RcptCommand {  // 5321 §4.1.1.3
   mail::Address address;
+  mail::RecipientRequest request;
+};
+struct XclientCommand {
+  XclientAttributes attributes;
 };
 struct BdatCommand {  // 3030 §2
   std::uint64_t size_octets = 0;

@@ -20,7 +20,7 @@ Reply too_big() { return {.code = 552, .enhanced = "5.3.4", .text = "Message too
 }  // namespace
 
 std::uint64_t ServerSession::State::swallow_octets_max() const {
-  return 2 * std::min(settings.max_message_size, kMessageOctetsTop) + kSwallowBesideOctets;
+  return 2 * std::min(settings->max_message_size, kMessageOctetsTop) + kSwallowBesideOctets;
 }
 
 void ServerSession::State::run_data(Actions& out) {
@@ -42,8 +42,8 @@ void ServerSession::State::run_bdat(const BdatCommand& command, Actions& out) {
     chunk.refusal = Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"};
   } else if (transaction->accepted == 0) {
     chunk.refusal = no_recipients();
-  } else if (command.size_octets > settings.max_message_size ||
-             transaction->content_octets > settings.max_message_size - command.size_octets) {
+  } else if (command.size_octets > settings->max_message_size ||
+             transaction->content_octets > settings->max_message_size - command.size_octets) {
     chunk.refusal = too_big();
     drop(out);
   } else if (!transaction->content_begun) {
@@ -70,7 +70,7 @@ void ServerSession::State::on_begin_answer(const Reply& reply, Actions& out) {
 
 void ServerSession::State::append(std::string octets, Actions& out) {
   transaction->content_octets += octets.size();
-  if (transaction->content_octets > settings.max_message_size) transaction->too_big = true;
+  if (transaction->content_octets > settings->max_message_size) transaction->too_big = true;
   if (octets.empty() || content_refusal()) return;
   out.emplace_back(AppendContent{.octets = std::move(octets)});
 }

@@ -18,7 +18,7 @@ constexpr std::size_t kUsedOctetsMax = 16 * 1024;  // used up in front of `pendi
 
 }  // namespace
 
-ServerSession::ServerSession(ServerSettings settings) : state_(new State(std::move(settings))) {
+ServerSession::ServerSession(const ServerSettings* settings) : state_(new State(settings)) {
   static_assert(sizeof(State) <= 1024, "an idle session is small (LIMITS.md)");
 }
 void ServerSession::StateDeleter::operator()(State* state) const { delete state; }
@@ -38,7 +38,11 @@ void ServerSession::step(const Event& event, Actions& out) {
     state_->hang_up({.code = 421, .enhanced = std::move(enhanced), .text = std::move(text)}, out);
   };
   std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
-                        [&](const Answered& e) { state_->on_answer(e.reply, out); },
+                        [&](const Answered& e) { state_->on_answer(e, out); },
+                        [&](const TalkedEarly&) {
+                          state_->asking = State::Asking::nothing;
+                          over("5.5.1", "Talked before the greeting");
+                        },
                         [&](const TimedOut&) { over("4.4.2", "Idle too long"); },
                         [&](const TooSlow&) { over("4.4.2", "Content comes too slowly"); },
                         [&](const PeerClosed&) {
@@ -127,7 +131,7 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
     swallowed = 0;
     run_command(refuse_long_line({}), out);
   } else {
-    run_command(parse_command(line, settings.own_domain), out);
+    run_command(parse_command(line, settings->own_domain), out);
   }
   return true;
 }
@@ -158,21 +162,22 @@ void ServerSession::State::run_mail(MailCommand command, Actions& out) {
   if (!hello) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"}, out);  // 5321 §4.1.4
   if (transaction)
     return refuse({.code = 503, .enhanced = "5.5.1", .text = "MAIL was said before"}, out);  // 5321 §4.1.4
-  if (command.parameters.size_octets > settings.max_message_size) {                          // 1870 §6.1
+  if (command.parameters.size_octets > settings->max_message_size) {                         // 1870 §6.1
     return refuse({.code = 552, .enhanced = "5.3.4", .text = "Message too big"}, out);
   }
-  ask(Asking::sender, AskSender{.reverse_path = std::move(command.reverse_path), .parameters = command.parameters},
-      out);
+  ask(Asking::sender,
+      AskSender{.reverse_path = std::move(command.reverse_path), .parameters = std::move(command.parameters)}, out);
 }
 
 void ServerSession::State::run_rcpt(RcptCommand command, Actions& out) {
   if (!transaction) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
   if (transaction->content_begun)
     return refuse({.code = 503, .enhanced = "5.5.1", .text = "The content has begun"}, out);
-  if (transaction->accepted >= settings.max_recipients) {  // 5321 §4.5.3.1.10
+  if (transaction->accepted >= settings->max_recipients) {  // 5321 §4.5.3.1.10
     return send({.code = 452, .enhanced = "4.5.3", .text = "Too many recipients"}, out);
   }
-  ask(Asking::recipient, AskRecipient{.address = std::move(command.address)}, out);
+  ask(Asking::recipient, AskRecipient{.address = std::move(command.address), .request = std::move(command.request)},
+      out);
 }
 
 void ServerSession::State::run_bare(BareCommand command, Actions& out) {
@@ -189,7 +194,8 @@ void ServerSession::State::run_bare(BareCommand command, Actions& out) {
   }
 }
 
-void ServerSession::State::on_answer(const Reply& reply, Actions& out) {
+void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
+  const Reply& reply = answer.reply;
   check(asking != Asking::nothing, "smtp: an answer without a question");
   const Asking asked = std::exchange(asking, Asking::nothing);
   if (reply.code == 421) {
@@ -200,6 +206,7 @@ void ServerSession::State::on_answer(const Reply& reply, Actions& out) {
     case Asking::nothing: break;
     case Asking::connect:
       if (!is_positive(reply)) return hang_up(reply, out);  // 5321 §3.1
+      rights = answer.rights;
       send(reply, out);
       break;
     case Asking::hello: say_hello(reply, out); break;
@@ -227,10 +234,10 @@ void ServerSession::State::say_hello(const Reply& answer, Actions& out) {
   if (!is_positive(answer)) return refuse(answer, out);
   drop(out);  // 5321 §4.1.4
   hello = hello_asked;
-  std::string text = settings.hostname;
+  std::string text = settings->hostname;
   if (*hello == HelloKind::ehlo) {
     text += fmt::format("\nPIPELINING\nSIZE {}\n8BITMIME\nCHUNKING\nENHANCEDSTATUSCODES\nLIMITS RCPTMAX={}",
-                        settings.max_message_size, settings.max_recipients);
+                        settings->max_message_size, settings->max_recipients);
   }
   send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
 }
@@ -248,7 +255,7 @@ void ServerSession::State::on_recipient_answer(const Reply& reply, Actions& out)
     ++transaction->refused_as_errors;
     return refuse(reply, out);
   }
-  if (++transaction->refused <= settings.max_recipients) --idle_commands;
+  if (++transaction->refused <= settings->max_recipients) --idle_commands;
   send(reply, out);
 }
 

@@ -1,4 +1,5 @@
-// The server side of one SMTP session, without socket, clock or store (5321; 2920, 1870, 6152, 3030, 2034, 9422).
+// The server side of one SMTP or LMTP session, without socket, clock or store (5321, 2033; 2920, 1870, 6152, 6531,
+// 3030, 2034, 3461, 9422, 2852, 4865, 6710).
 //
 // The driver takes the next action, does it, and steps the engine with the answer where the action is a question
 // (names that begin with Ask, and Begin/EndContent). At most one question is open; pipelined input waits for its
@@ -6,14 +7,17 @@
 #pragma once
 
 #include "mail/address.hpp"
+#include "mail/envelope.hpp"
 #include "smtp/reply.hpp"
 
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace postrider::smtp {
 
@@ -26,20 +30,69 @@ inline constexpr unsigned kRefusedRecipientsBeforeSlow = 100;  // of a session; 
 inline constexpr unsigned kIdleCommandsMax = 100;              // commands without a transaction making progress
 inline constexpr std::size_t kContentChunkOctetsMax = 64 * 1024;
 
+enum class Protocol : std::uint8_t { smtp, lmtp };  // 2033: LHLO, and a reply for each recipient at the end
+
+/// What a listener's sessions share. It outlives them.
 struct ServerSettings {
   std::string hostname;
   mail::Domain own_domain;  ///< of `RCPT TO:<Postmaster>`
   std::uint64_t max_message_size = 50ULL * 1024 * 1024;
   std::size_t max_recipients = 1000;
+  Protocol protocol = Protocol::smtp;
+  bool binarymime = false;  ///< BINARYMIME (3030 §3) is offered
 };
 
-enum class HelloKind : std::uint8_t { helo, ehlo };
-using mail::BodyType;  // 6152, 3030
+/// Bare CR or LF in DATA (SECURITY R1).
+enum class BareNewline : std::uint8_t {
+  reject,     ///< read on to the true end, then 550 5.5.2
+  normalize,  ///< each becomes CRLF; only CRLF.CRLF ends the content all the same. A NUL is refused still
+};
+
+/// What this peer may do beyond the rest. The driver judges it; given with the answer to AskConnect.
+struct PeerRights {
+  bool trusted = false;  ///< authenticated, or in a relay network: DELIVERBY, FUTURERELEASE, MT-PRIORITY are offered
+  bool xclient = false;  ///< XCLIENT is offered
+  BareNewline bare_newline = BareNewline::reject;
+};
+
+enum class HelloKind : std::uint8_t { helo, ehlo, lhlo };
+using mail::BodyType;
 
 struct MailParameters {
   std::uint64_t size_octets = 0;  ///< SIZE=; 0: not said
-  BodyType body = BodyType::seven_bit;
+  mail::SenderRequest request;
 };
+
+/// XCLIENT's attributes (the extension as Postfix defined it), xtext decoded. nullopt: not said; empty: said to be
+/// unavailable. LOGIN is read and dropped: nobody is identified by XCLIENT (SECURITY R4).
+struct XclientAttributes {
+  std::optional<std::string> name;
+  std::optional<std::string> address;  ///< as text, `IPV6:` cut off
+  std::optional<std::string> port;
+  std::optional<std::string> hello;
+  std::optional<std::string> protocol;  ///< SMTP or ESMTP
+  std::optional<std::string> own_address;
+  std::optional<std::string> own_port;
+};
+
+/// What a session ran into, for the metrics; each is a row of LIMITS.md or a rule of SECURITY.
+enum class Limit : std::uint8_t {
+  command_line,
+  address,
+  data_line,
+  message_size,
+  recipients,
+  errors,
+  idle_commands,
+  refused_recipients,  ///< slowed
+  swallowed,           ///< more than is read of what is refused already
+  bare_newline,
+  early_talker,
+  other_protocol,
+  wait,
+  rate,
+};
+[[nodiscard]] std::string_view name_of(Limit limit);
 
 // --- Events: what the driver tells. ---
 struct Received {
@@ -48,19 +101,27 @@ struct Received {
 /// The answer to the open question. 2yz and 3yz accept; 4yz and 5yz refuse; 421 also ends the session.
 struct Answered {
   Reply reply;
+  PeerRights rights = {};  ///< of AskConnect
+  std::vector<Reply> each =
+      {};  ///< of EndContent in LMTP: one for each accepted RCPT, in order; empty: `reply` for all
 };
+struct TalkedEarly {};  ///< octets came before the greeting (5321 §4.3.1); instead of the answer to AskConnect
 struct TimedOut {};
 struct PeerClosed {};
 struct Draining {};  ///< we are shutting down: say 421 at the next safe point (between transactions), at once when idle
 struct TooSlow {};   ///< below the minimum rate in DATA
-using Event = std::variant<Received, Answered, TimedOut, PeerClosed, Draining, TooSlow>;
+using Event = std::variant<Received, Answered, TalkedEarly, TimedOut, PeerClosed, Draining, TooSlow>;
 
 // --- Actions: what the driver does, in order. ---
 struct Send {
   std::string octets;
 };
 struct Pause {};       ///< the peer makes errors: wait a second before going on
-struct AskConnect {};  ///< question: may this peer talk? Accept with any 220; its text is the greeting's
+struct AskConnect {};  ///< question: may this peer talk? Accept with any 220; its text is the greeting's. Again after
+                       ///< each XCLIENT
+struct AskXclient {    ///< question: take these for the peer's? A 220 accepts and begins the session anew
+  XclientAttributes attributes;
+};
 struct AskHello {
   HelloKind kind;
   std::string name;  ///< a domain, an address literal, or what else was said, printable ASCII, at most 255 octets
@@ -71,6 +132,7 @@ struct AskSender {
 };
 struct AskRecipient {
   mail::Address address;
+  mail::RecipientRequest request;
 };
 struct BeginContent {};  ///< question: is there room for the content? Accept with 354; asked once a transaction
 struct AppendContent {
@@ -78,10 +140,13 @@ struct AppendContent {
 };
 struct EndContent {
 };  ///< question: the content is complete, take it or refuse it; a 250 is sent only after it is durable
+struct LimitReached {
+  Limit limit;
+};
 struct DropTransaction {};  ///< forget envelope and content (RSET, new EHLO, refused content, end of session)
 struct HangUp {};
-using Action = std::variant<Send, Pause, AskConnect, AskHello, AskSender, AskRecipient, BeginContent, AppendContent,
-                            EndContent, DropTransaction, HangUp>;
+using Action = std::variant<Send, Pause, LimitReached, AskConnect, AskXclient, AskHello, AskSender, AskRecipient,
+                            BeginContent, AppendContent, EndContent, DropTransaction, HangUp>;
 using Actions = std::deque<Action>;
 
 /// The kinds of wait a server session has. The driver maps each to a duration (LIMITS.md); the engine knows no
@@ -90,7 +155,8 @@ enum class Wait : std::uint8_t { command, data };
 
 class ServerSession {
  public:
-  explicit ServerSession(ServerSettings settings);
+  /// `settings` outlives it.
+  explicit ServerSession(const ServerSettings* settings);
 
   /// Opens with AskConnect.
   void start(Actions& out);

@@ -37,11 +37,11 @@ struct ServerSession::State {
   /// The open question.
   enum class Asking : std::uint8_t { nothing, connect, hello, sender, recipient, begin_data, begin_chunk, end_content };
 
-  explicit State(ServerSettings s) : settings(std::move(s)) {}
+  explicit State(const ServerSettings* s) : settings(s) {}
 
   // server_session.cpp
   void on_received(std::string_view octets, Actions& out);
-  void on_answer(const Reply& reply, Actions& out);
+  void on_answer(const Answered& answer, Actions& out);
   void run_pending(Actions& out);
   void run(std::string_view& rest, Actions& out);
   bool take_command_line(std::string_view& rest, Actions& out);
@@ -76,7 +76,8 @@ struct ServerSession::State {
   /// The most octets that are read to reach the end of a content that is refused already.
   [[nodiscard]] std::uint64_t swallow_octets_max() const;
 
-  ServerSettings settings;
+  const ServerSettings* settings;
+  PeerRights rights;
   Phase phase = Phase::command;
   Asking asking = Asking::nothing;
   std::optional<HelloKind> hello;  ///< accepted

@@ -17,7 +17,10 @@ class ServerRunner {
   using Answers = std::function<smtp::Reply(Question question, std::string_view subject)>;
 
   ServerRunner(smtp::ServerSettings settings, Answers answers)
-      : session_(std::move(settings)), answers_(std::move(answers)) {}
+      : settings_(std::move(settings)), session_(&settings_), answers_(std::move(answers)) {}
+
+  ServerRunner(const ServerRunner&) = delete;
+  ServerRunner& operator=(const ServerRunner&) = delete;
 
   void start() {
     smtp::Actions todo;
@@ -47,6 +50,7 @@ class ServerRunner {
   std::size_t sends = 0;
   std::size_t pauses = 0;
   std::size_t drops = 0;
+  std::vector<smtp::Limit> limits;
   /// The engine broke its own rules: an action after HangUp, a chunk too large, content outside of a content.
   std::string broken;
 
@@ -63,6 +67,11 @@ class ServerRunner {
                        in_content_ = false;
                        return nothing(drops);
                      },
+                     [&](const smtp::LimitReached& a) {
+                       limits.push_back(a.limit);
+                       return std::optional<smtp::Reply>();
+                     },
+                     [&](const smtp::AskXclient&) { return std::optional<smtp::Reply>(); },
                      [&](const smtp::AskConnect&) { return ask(Question::connect, ""); },
                      [&](const smtp::AskHello& a) { return ask(Question::hello, a.name); },
                      [&](const smtp::AskSender& a) { return ask(Question::sender, a.reverse_path.text()); },
@@ -75,7 +84,7 @@ class ServerRunner {
                        return std::optional<smtp::Reply>();
                      }},
           action);
-      if (answer) session_.step(smtp::Answered{std::move(*answer)}, todo);
+      if (answer) session_.step(smtp::Answered{.reply = std::move(*answer)}, todo);
     }
   }
   std::optional<smtp::Reply> ask(Question question, std::string_view subject) { return answers_(question, subject); }
@@ -109,6 +118,7 @@ class ServerRunner {
     return reply;
   }
 
+  smtp::ServerSettings settings_;
   smtp::ServerSession session_;
   Answers answers_;
   std::string sent_;

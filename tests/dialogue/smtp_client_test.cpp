@@ -255,7 +255,7 @@ TEST(SmtpClient, SendsNothingThatTheRemoteCannotTake) {
   EXPECT_EQ(all.sent, "");
   EXPECT_TRUE(all.session().ready());
   smtp::ClientTransaction eight = transaction(1);
-  eight.body = BodyType::eight_bit_mime;
+  eight.request.body = BodyType::eight_bit_mime;
   all.begin(eight);
   EXPECT_TRUE(all.sent.starts_with("MAIL FROM:<x@client.example> SIZE=3 BODY=8BITMIME\r\n"));
 

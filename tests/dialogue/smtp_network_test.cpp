@@ -14,7 +14,15 @@ class ScriptedAnswers final : public server::SmtpAnswers {
  public:
   ScriptedAnswers(const Script* script, std::vector<std::string>* taken) : script_(script), taken_(taken) {}
 
-  Task<std::optional<smtp::Reply>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
+  Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
+    std::optional<smtp::Reply> reply = answer_to(action);
+    std::optional<smtp::Answered> answer;
+    if (reply) answer.emplace().reply = std::move(*reply);
+    co_return answer;
+  }
+
+ private:
+  std::optional<smtp::Reply> answer_to(const smtp::Action& action) {
     std::optional<smtp::Reply> answer;
     if (std::holds_alternative<smtp::AskConnect>(action)) answer = script_->answer(Question::connect, "");
     if (const auto* const a = std::get_if<smtp::AskHello>(&action)) answer = script_->answer(Question::hello, a->name);
@@ -30,10 +38,9 @@ class ScriptedAnswers final : public server::SmtpAnswers {
       if (smtp::is_positive(*answer)) taken_->push_back(std::move(content_));
       content_.clear();
     }
-    co_return answer;
+    return answer;
   }
 
- private:
   const Script* script_;
   std::vector<std::string>* taken_;
   std::string content_;

@@ -119,7 +119,8 @@ TEST(SmtpServer, SlowsDownWhoAsksForNamesAlsoAcrossTransactions) {
 }
 
 TEST(SmtpServer, ContentComesInLargeChunks) {
-  smtp::ServerSession session(plain().settings());
+  const smtp::ServerSettings settings = plain().settings();
+  smtp::ServerSession session(&settings);
   smtp::Actions out;
   session.start(out);
   const auto answer = [&](int code) {
