@@ -1,6 +1,8 @@
 #include "mail/address.hpp"
 
 #include "core/text.hpp"
+#include "mail/idna.hpp"
+#include "mail/printable.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -19,12 +21,22 @@ std::unexpected<Error> malformed_at(std::size_t offset) {
 }
 std::unexpected<Error> too_long(std::string_view what) { return error(Error::too_long, kPlace, std::string(what)); }
 
-/// atext (5322 §3.2.3): what an atom of a dot-string is made of.
+constexpr bool is_over_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
+/// What is read with `yes` alone is unsupported rather than malformed.
+template <class T, class Parse>
+Result<T> parse_as(std::string_view text, Utf8 utf8, Parse parse) {
+  Result<T> parsed = parse(utf8);
+  if (parsed || utf8 == Utf8::yes || parsed.error().code != Error::malformed || is_ascii(text)) return parsed;
+  if (parse(Utf8::yes)) return error(Error::unsupported, kPlace, "UTF-8");
+  return parsed;
+}
+
+/// atext (5322 §3.2.3, 6532 §3.2): what an atom of a dot-string is made of.
 constexpr bool is_atext(char c) {
   constexpr std::string_view kSpecials = "!#$%&'*+-/=?^_`{|}~";
-  return is_alnum_ascii(c) || kSpecials.contains(c);
+  return is_alnum_ascii(c) || kSpecials.contains(c) || is_over_ascii(c);
 }
-constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
 bool is_dot_string(std::string_view text) {
   if (text.empty() || text.front() == '.' || text.back() == '.' || text.contains("..")) return false;
@@ -48,7 +60,7 @@ bool is_literal_address(const std::string& text) {
 /// The rules of 5321 §4.1.2, one after the other, over one text. Offsets in errors are from its start.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  Reader(std::string_view text, Utf8 utf8) : text_(text), utf8_(utf8) {}
 
   [[nodiscard]] std::size_t offset() const { return at_; }
   [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
@@ -60,8 +72,11 @@ class Reader {
 
   /// Local-part, as it means.
   Result<std::string> local_part() {
+    const std::size_t start = at_;
     Result<std::string> part = take('"') ? quoted_string() : dot_string();
-    if (part && part->size() > kLocalPartOctetsMax) return too_long("local part");  // 5321 §4.5.3.1.1
+    if (!part) return part;
+    if (part->size() > kLocalPartOctetsMax) return too_long("local part");  // 5321 §4.5.3.1.1
+    if (!is_printable_utf8(*part)) return malformed_at(start);
     return part;
   }
 
@@ -72,8 +87,8 @@ class Reader {
     std::size_t from = at_;
     if (!at_end() && text_[at_] == '[') from = std::min(text_.find(']', at_), text_.size());
     at_ = std::min(text_.find_first_of(ends, from), text_.size());
-    Result<Domain> domain = Domain::parse(text_.substr(start, at_ - start));
-    if (!domain && domain.error().code == Error::malformed) return malformed_at(start);
+    Result<Domain> domain = Domain::parse(text_.substr(start, at_ - start), utf8_);
+    if (!domain && domain.error().code != Error::too_long) return malformed_at(start);
     return domain;
   }
 
@@ -100,7 +115,7 @@ class Reader {
  private:
   Result<std::string> dot_string() {
     const std::size_t start = at_;
-    while (!at_end() && (text_[at_] == '.' || is_atext(text_[at_]))) ++at_;
+    while (!at_end() && may_stand(text_[at_]) && (text_[at_] == '.' || is_atext(text_[at_]))) ++at_;
     const std::string_view part = text_.substr(start, at_ - start);
     if (!is_dot_string(part)) return malformed_at(start);
     return std::string(part);
@@ -112,7 +127,7 @@ class Reader {
     std::string part;
     while (!at_end() && text_[at_] != '"') {
       if (text_[at_] == '\\') ++at_;
-      if (at_end() || !is_printable(text_[at_])) return malformed_at(at_);
+      if (at_end() || !may_stand(text_[at_])) return malformed_at(at_);
       part += text_[at_++];
     }
     if (!take('"')) return malformed_at(at_);
@@ -120,18 +135,46 @@ class Reader {
     return part;
   }
 
+  [[nodiscard]] bool may_stand(char c) const {
+    return is_printable_ascii(c) || (utf8_ == Utf8::yes && is_over_ascii(c));  // 6531 §3.3
+  }
+
   std::string_view text_;
+  Utf8 utf8_;
   std::size_t at_ = 0;
 };
 
+Result<ParsedPath> read_reverse_path(std::string_view text, Utf8 utf8) {
+  if (text.starts_with("<>")) return ParsedPath{.path = Path::null(), .octets = 2};  // 5321 §4.1.1.2
+  Reader reader(text, utf8);
+  if (!reader.take('<')) return malformed_at(0);
+  if (text.substr(1).starts_with('@')) {
+    const Result<void> route = reader.source_route();
+    if (!route) return fail(route);
+  }
+  Result<Address> address = reader.mailbox(">");
+  if (!address) return fail(address);
+  if (!reader.take('>')) return malformed_at(reader.offset());
+  if (reader.offset() > kPathOctetsMax) return too_long("path");  // 5321 §4.5.3.1.3
+  return ParsedPath{.path = Path(std::move(*address)), .octets = reader.offset()};
+}
+
 }  // namespace
 
-Result<Domain> Domain::parse(std::string_view text) {
+Result<Domain> Domain::parse(std::string_view text, Utf8 utf8) {
   if (text.size() > kDomainOctetsMax) return too_long("domain");  // 5321 §4.5.3.1.2
   if (text.empty()) return malformed_at(0);
+  if (!is_ascii(text)) {
+    if (text.front() == '[') return malformed_at(0);
+    const Result<std::string> ascii = to_a_labels(text);
+    if (!ascii) return malformed_at(0);
+    Result<Domain> domain = parse(*ascii);
+    if (domain && utf8 == Utf8::no) return error(Error::unsupported, kPlace, "UTF-8");
+    return domain;
+  }
   std::string lower = lowered_ascii(text);
   if (lower.front() == '[') {
-    if (lower.back() != ']' || !std::ranges::all_of(lower, is_printable)) return malformed_at(0);
+    if (lower.back() != ']' || !std::ranges::all_of(lower, is_printable_ascii)) return malformed_at(0);
     if (!is_literal_address(lower.substr(1, lower.size() - 2))) return malformed_at(1);
   } else {
     std::size_t start = 0;
@@ -145,20 +188,19 @@ Result<Domain> Domain::parse(std::string_view text) {
 
 Result<Address> Address::make(std::string local_part, Domain domain) {
   if (local_part.size() > kLocalPartOctetsMax) return too_long("local part");
-  const auto bad = std::ranges::find_if_not(local_part, is_printable);
-  if (bad != local_part.end()) return malformed_at(static_cast<std::size_t>(bad - local_part.begin()));
-  if (local_part.empty()) return malformed_at(0);
+  if (local_part.empty() || !is_printable_utf8(local_part)) return malformed_at(0);
   Address address(std::move(local_part), std::move(domain));
   if (address.text().size() + 2 > kPathOctetsMax)
     return too_long("path");  // 5321 §4.5.3.1.3: it could not be passed on
   return address;
 }
 
-Result<Address> Address::parse(std::string_view text) {
+Result<Address> Address::parse(std::string_view text, Utf8 utf8) {
   if (text.size() + 2 > kPathOctetsMax) return too_long("path");
-  Reader reader(text);
-  return reader.mailbox("");
+  return parse_as<Address>(text, utf8, [text](Utf8 mode) { return Reader(text, mode).mailbox(""); });
 }
+
+bool Address::is_ascii() const { return postrider::is_ascii(local_part_); }
 
 std::string Address::text() const {
   std::string out;
@@ -177,29 +219,18 @@ std::string Address::text() const {
   return out;
 }
 
-Result<ParsedPath> parse_reverse_path(std::string_view text) {
-  if (text.starts_with("<>")) return ParsedPath{.path = Path::null(), .octets = 2};  // 5321 §4.1.1.2
-  Reader reader(text);
-  if (!reader.take('<')) return malformed_at(0);
-  if (text.substr(1).starts_with('@')) {
-    const Result<void> route = reader.source_route();
-    if (!route) return fail(route);
-  }
-  Result<Address> address = reader.mailbox(">");
-  if (!address) return fail(address);
-  if (!reader.take('>')) return malformed_at(reader.offset());
-  if (reader.offset() > kPathOctetsMax) return too_long("path");  // 5321 §4.5.3.1.3
-  return ParsedPath{.path = Path(std::move(*address)), .octets = reader.offset()};
+Result<ParsedPath> parse_reverse_path(std::string_view text, Utf8 utf8) {
+  return parse_as<ParsedPath>(text, utf8, [text](Utf8 mode) { return read_reverse_path(text, mode); });
 }
 
-Result<ParsedForwardPath> parse_forward_path(std::string_view text, const Domain& own_domain) {
+Result<ParsedForwardPath> parse_forward_path(std::string_view text, const Domain& own_domain, Utf8 utf8) {
   constexpr std::string_view kPostmaster = "<Postmaster>";  // 5321 §4.1.1.3, §4.5.1
   if (istarts_with_ascii(text, kPostmaster)) {
     Result<Address> address = Address::make(std::string(text.substr(1, kPostmaster.size() - 2)), own_domain);
     if (!address) return fail(address);
     return ParsedForwardPath{.address = std::move(*address), .octets = kPostmaster.size()};
   }
-  const Result<ParsedPath> parsed = parse_reverse_path(text);
+  const Result<ParsedPath> parsed = parse_reverse_path(text, utf8);
   if (!parsed) return fail(parsed);
   if (parsed->path.is_null()) return malformed_at(1);
   return ParsedForwardPath{.address = parsed->path.address(), .octets = parsed->octets};

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace postrider::mail {
 namespace {
@@ -49,7 +50,9 @@ TEST(Domain, RefusesEverythingElse) {
                                  std::string("a\tb"),
                                  std::string("a\r\nb"),
                                  std::string("a\0b", 3),
-                                 std::string("caf\xc3\xa9.test"),
+                                 std::string("caf\xc3.test"),
+                                 std::string("[192\xe3\x80\x82"
+                                             "0.2.1]"),
                                  x(64) + ".test",
                                  std::string("[192.0.2.1"),
                                  std::string("192.0.2.1]"),
@@ -128,7 +131,8 @@ TEST(Address, RefusesWhatIsNone) {
                                  std::string("<a@example.com>"),
                                  std::string("a@example.com>"),
                                  std::string("a@example.com\r\n"),
-                                 std::string("\xc3\xa9@example.com"),
+                                 std::string("\xa9@example.com"),
+                                 std::string("\xc2\x85@example.com"),
                                  std::string("a,b@example.com"),
                                  std::string("a@[192.0.2.1]x"),
                                  std::string("@a,@b:c@example.com"),
@@ -148,7 +152,7 @@ TEST(Address, LimitsAreKept) {
   EXPECT_EQ(Address::make(std::string(64, '"'), Domain::parse(domain_of(124)).value()).error().code, Error::too_long);
   EXPECT_TRUE(Address::make(std::string(64, '"'), Domain::parse(domain_of(123)).value()));
   for (const std::string& bad :
-       {std::string(), std::string("a\nb"), std::string("a\0", 2), std::string("\x80"), std::string("\x7f")}) {
+       {std::string(), std::string("a\nb"), std::string("a\0", 2), std::string("\xc2\x80"), std::string("\x7f")}) {
     EXPECT_EQ(Address::make(bad, own()).error().code, Error::malformed);
   }
 }
@@ -227,6 +231,102 @@ TEST(ForwardPath, PostmasterNeedsNoDomain) {
        {"<>", "<Postmasters>", "<ann>", "Postmaster", "<Postmaster", "<\"Postmaster\">", "<Postmaster >"}) {
     EXPECT_FALSE(parse_forward_path(bad, own())) << bad;
   }
+}
+
+struct Utf8Row {
+  std::string input, local, domain;
+  bool ascii;
+};
+const std::vector<Utf8Row>& utf8_rows() {
+  static const std::vector<Utf8Row> rows = {
+      {"j\u00f6rg@b\u00fccher.example", "j\u00f6rg", "xn--bcher-kva.example", false},
+      {"a@B\u00dcCHER.example", "a", "xn--bcher-kva.example", true},
+      {"a@xn--bcher-kva.b\u00fccher", "a", "xn--bcher-kva.xn--bcher-kva", true},
+      {"a@xn--no-punycode-9.b\u00fccher", "a", "xn--no-punycode-9.xn--bcher-kva", true},
+      {"a@fa\u00df.example", "a", "xn--fa-hia.example", true},
+      {"a@x\u3002y\uff0ez\uff61w", "a", "x.y.z.w", true},
+      {"\u7528\u6237@\u4f8b\u5b50.\u6d4b\u8bd5", "\u7528\u6237", "xn--fsqu00a.xn--0zwm56d", false},
+      {"\"\u00e9 x\\\u00e8\"@b.test", "\u00e9 x\u00e8", "b.test", false},
+      {"\U0001f40e@b.test", "\U0001f40e", "b.test", false},
+      {"\u00e9@[IPv6:::1]", "\u00e9", "[ipv6:::1]", false},
+  };
+  return rows;
+}
+
+TEST(Utf8Address, IsReadWhereItIsAllowedAndUnsupportedWhereNot) {
+  for (const Utf8Row& row : utf8_rows()) {
+    const Result<Address> address = Address::parse(row.input, Utf8::yes);
+    ASSERT_TRUE(address) << row.input;
+    EXPECT_EQ(address->local_part(), row.local);
+    EXPECT_EQ(address->domain().text(), row.domain);
+    EXPECT_EQ(address->is_ascii(), row.ascii);
+    EXPECT_EQ(Address::parse(address->text(), Utf8::yes).value(), *address);
+    EXPECT_EQ(Address::make(row.local, Domain::parse(row.domain).value()).value(), *address);  // as records read it
+    EXPECT_EQ(Address::parse(row.input).error().code, Error::unsupported) << row.input;
+    const std::string path = "<" + row.input + "> X";
+    EXPECT_EQ(parse_reverse_path(path, Utf8::yes)->path.address(), *address);
+    EXPECT_EQ(parse_forward_path(path, own(), Utf8::yes)->octets, path.size() - 2);
+    EXPECT_EQ(parse_reverse_path(path).error().code, Error::unsupported);
+    EXPECT_EQ(parse_forward_path(path, own()).error().code, Error::unsupported);
+  }
+  EXPECT_EQ(parse_reverse_path("<@r\u00e9.test:a@b.test>", Utf8::yes)->path.text(), "a@b.test");
+  EXPECT_EQ(parse_reverse_path("<@r\u00e9.test:a@b.test>").error().code, Error::unsupported);
+  EXPECT_EQ(Domain::parse("caf\u00e9.test").error().code, Error::unsupported);
+  EXPECT_EQ(Domain::parse("caf\u00e9.test", Utf8::yes)->text(), "xn--caf-dma.test");
+}
+
+TEST(Utf8Address, WhatIsNoneIsMalformedEitherWay) {
+  for (const std::string& bad : {
+           std::string("\xc3@b.test"),              // cut short
+           std::string("\xc0\xaf@b.test"),          // overlong
+           std::string("\xed\xa0\x80@b.test"),      // a surrogate
+           std::string("\xf4\x90\x80\x80@b.test"),  // over U+10FFFF
+           std::string("\u0085@b.test"),
+           std::string("\"\u009f\"@b.test"),
+           std::string("\u00e9\n@b.test"),
+           std::string("\u00e9\x7f@b.test"),
+           std::string("\u00e9..a@b.test"),
+           std::string("\u00e9 a@b.test"),
+           std::string("\u00e9@"),
+           std::string("\"\u00e9@b.test"),
+           std::string("a@\xc3.test"),
+           std::string("a@\u2603.test"),      // a symbol (5892 §2.6)
+           std::string("a@ab--\u00e9.test"),  // 5891 §4.2.3.1
+           std::string("a@-\u00e9.test"),
+           std::string("a@\u00e9-.test"),
+           std::string("a@\u00e9_.test"),
+           std::string("a@\u0301a.test"),  // begins with a combining mark
+           std::string("a@a\u05d0.test"),  // 5893 §2
+           std::string("a@xn--\u00e9.test"),
+           std::string("a@\u3002test"),
+           std::string("a@test\u3002"),
+           std::string("a@\u00ad.test"),  // nothing is left of it
+           std::string("a@\u00e9\u0085.test"),
+           std::string("a@\u00e9 .test"),
+           std::string("a@[\u00e9]"),
+           "a@" + std::string(30, 'x') + "\u00e9" + std::string(40, 'x') + ".test",
+       }) {
+    for (const Utf8 utf8 : {Utf8::no, Utf8::yes}) {
+      EXPECT_EQ(Address::parse(bad, utf8).error().code, Error::malformed) << bad;
+      EXPECT_EQ(parse_reverse_path("<" + bad, utf8).error().code, Error::malformed) << bad;
+    }
+  }
+  for (const std::string& bad : {std::string("\u0080"), std::string("\xc3"), std::string("\u00e9\r")})
+    EXPECT_EQ(Address::make(bad, own()).error().code, Error::malformed);
+}
+
+TEST(Utf8Address, LimitsCountOctets) {
+  const auto e = [](std::size_t n) {
+    std::string out;
+    for (std::size_t i = 0; i < n; ++i) out += "\u00e9";
+    return out;
+  };
+  EXPECT_TRUE(Address::parse(e(32) + "@b.test", Utf8::yes));
+  EXPECT_EQ(Address::parse(e(33) + "@b.test", Utf8::yes).error().code, Error::too_long);
+  EXPECT_EQ(Address::make(e(33), own()).error().code, Error::too_long);
+  EXPECT_EQ(Domain::parse(e(128), Utf8::yes).error().code, Error::too_long);
+  EXPECT_TRUE(Domain::parse("\u00e9." + domain_of(247), Utf8::yes));
+  EXPECT_EQ(Domain::parse("\u00e9." + domain_of(248), Utf8::yes).error().code, Error::too_long);
 }
 
 }  // namespace
