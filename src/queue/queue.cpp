@@ -72,6 +72,7 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                      .return_paths = entry.return_paths,
                      .has_eight_bit = entry.has_eight_bit,
                      .report_to = entry.report_to,
+                     .request = entry.request,
                      .arrival = entry.arrival,
                      .client = entry.client,
                      .recipients_left = narrow<std::uint32_t>(entry.recipients.size())};
@@ -86,6 +87,7 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                               .address = given.address,
                               .original = given.original,
                               .account = given.account,
+                              .request = given.request,
                               .due = due.at,
                               .last_reply = {}};
     transaction.put(recipient_key(due.who), to_record(recipient));

@@ -1,7 +1,9 @@
 #include "queue/queue.hpp"
 
+#include "core/record.hpp"
 #include "core/text.hpp"
 #include "queue/keys.hpp"
+#include "queue/records.hpp"
 #include "queue/test_bench.hpp"
 
 #include <set>
@@ -87,6 +89,101 @@ TEST(Queue, WhatIsAcceptedComesBackAsItWas) {
   EXPECT_EQ(job.recipients[0].original, address("alias@here.test"));
   EXPECT_EQ(job.recipients[1].address, address("\"b c\"@away.test"));
   EXPECT_EQ(bench.queue->depth(), 2U);
+}
+
+mail::SenderRequest full_request() {
+  return {.utf8 = mail::Utf8::yes,
+          .body = mail::BodyType::binary_mime,
+          .returned = mail::ReturnContent::full,
+          .envelope_id = "QQ+314159=",
+          .deliver_by = mail::DeliverBy{.within = seconds(-3), .mode = mail::DeliverBy::Mode::notify, .trace = true},
+          .hold_for = seconds(60),
+          .hold_until = WallTime(seconds(1'780'000'060)),
+          .priority = -9};
+}
+
+TEST(Queue, WhatWasAskedForIsKept) {
+  Bench bench;
+  NewEntry made = bench.entry({"ann@here.test", "bob@here.test", "cat@here.test"});
+  made.request = full_request();
+  made.recipients[0].request = {.notify = mail::NotifyOn{.success = true, .failure = false, .delay = true},
+                                .original_type = "rfc822",
+                                .original = "Ann+x@old.test"};
+  made.recipients[1].request = {.notify = mail::NotifyOn{}, .original_type = "utf-8", .original = "j\xc3\xb6rg@x.test"};
+  ASSERT_TRUE(bench.run(bench.accept(&made)));
+  bench.crash();
+  const Listed listed = bench.run(bench.queue->show(made.id)).value();
+  EXPECT_EQ(listed.entry.request, made.request);
+  ASSERT_EQ(listed.recipients.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(listed.recipients[i].request, made.recipients[i].request);
+}
+
+store::Entry stored(std::string value) { return {.value = std::move(value), .version = 3}; }
+
+TEST(QueueRecord, TheFormatBeforeRequestsIsRead) {
+  SimClock clock{WallTime(seconds(1'780'000'000))};
+  SeededRandom random(1);
+  const QueueId id = QueueIds(&clock, &random).next();
+  RecordWriter entry(1);
+  entry.flag(false).text("sender").text("away.test");
+  store::write_content(entry, {});
+  entry.number(0).flag(true).number(0).signed_number(1'000'000).text("192.0.2.1 away.test").number(2);
+  const Result<Entry> got = read_entry(id, stored(std::move(entry).finish()));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->reverse_path.text(), "sender@away.test");
+  EXPECT_EQ(got->recipients_left, 2U);
+  EXPECT_EQ(got->request, mail::SenderRequest{});
+  RecordWriter recipient(1);
+  recipient.text("ann").text("here.test").flag(false).flag(true).number(7).number(1).number(4).signed_number(2'000'000);
+  recipient.text("550 no");
+  const Result<Recipient> one = read_recipient(5, stored(std::move(recipient).finish()));
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->attempts, 4U);
+  EXPECT_EQ(one->last_reply, "550 no");
+  EXPECT_EQ(one->request, mail::RecipientRequest{});
+  // What is written now is one octet longer, where nothing was asked for.
+  EXPECT_EQ(to_record(*got).substr(0, 1), std::string("\x02"));
+  RecordWriter again(1);
+  again.text("ann").text("here.test").flag(false).flag(true).number(7).number(1).number(4).signed_number(2'000'000);
+  again.text("550 no");
+  EXPECT_EQ(to_record(*one).size(), std::move(again).finish().size() + 1);
+}
+
+TEST(QueueRecord, RequestsThatNobodyCanHaveMadeAreCorrupt) {
+  SimClock clock{WallTime(seconds(1'780'000'000))};
+  SeededRandom random(1);
+  const QueueId id = QueueIds(&clock, &random).next();
+  Entry entry{.id = id,
+              .reverse_path = mail::Path::null(),
+              .content = {},
+              .return_paths = {},
+              .request = full_request(),
+              .arrival = {},
+              .client = {}};
+  ASSERT_TRUE(read_entry(id, stored(to_record(entry))));
+  const auto spoil = [&](auto change) {
+    Entry bad = entry;
+    change(bad.request);
+    return !read_entry(id, stored(to_record(bad)));
+  };
+  EXPECT_TRUE(spoil([](mail::SenderRequest& r) { r.envelope_id = "a\r\nb"; }));
+  EXPECT_TRUE(spoil([](mail::SenderRequest& r) { r.envelope_id = std::string(101, 'x'); }));
+  EXPECT_TRUE(spoil([](mail::SenderRequest& r) { r.priority = 10; }));
+  EXPECT_TRUE(spoil([](mail::SenderRequest& r) { r.hold_for = seconds(kDelaySecondsMax + 1); }));
+  EXPECT_TRUE(spoil([](mail::SenderRequest& r) { r.body = mail::BodyType{3}; }));
+  Recipient recipient{.address = address("ann@here.test"),
+                      .original = std::nullopt,
+                      .account = std::nullopt,
+                      .request = {.notify = {}, .original_type = "rfc822", .original = "x"},
+                      .due = {},
+                      .last_reply = {}};
+  ASSERT_TRUE(read_recipient(0, stored(to_record(recipient))));
+  for (const std::string bad : {"a\nb", "\xc3\xb6", "\x7f"}) {
+    recipient.request.original = bad;
+    EXPECT_FALSE(read_recipient(0, stored(to_record(recipient)))) << bad;
+  }
+  recipient.request = {.notify = {}, .original_type = "utf-8", .original = "\xc2\x85"};
+  EXPECT_FALSE(read_recipient(0, stored(to_record(recipient))));
 }
 
 TEST(Queue, AnAcceptOfOneRecipientIsFourKeysAndItsBody) {

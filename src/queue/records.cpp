@@ -2,13 +2,17 @@
 
 #include "core/numbers.hpp"
 #include "core/record.hpp"
+#include "mail/printable.hpp"
+
+#include <algorithm>
 
 namespace postrider::queue {
 
 namespace {
 
-constexpr std::uint8_t kEntryFormat = 1;
-constexpr std::uint8_t kRecipientFormat = 1;
+constexpr std::uint8_t kEntryFormat = 2;
+constexpr std::uint8_t kRecipientFormat = 2;
+constexpr std::uint8_t kWithoutRequests = 1;  // of both, before requests were kept (docs/decisions/0011)
 constexpr std::uint8_t kTraceFormat = 1;
 constexpr std::uint64_t kU32Max = 0xFFFF'FFFF;
 
@@ -25,6 +29,117 @@ Result<mail::Address> read_address(RecordReader& in) {
   return address;
 }
 
+/// The format in which a record was written: the current one, or the one before it.
+std::uint8_t format_of(std::string_view octets, std::uint8_t current) {
+  return octets.starts_with(static_cast<char>(kWithoutRequests)) ? kWithoutRequests : current;
+}
+
+// What was asked for begins with a number that says which of it there is: one octet, 0, where nothing was.
+constexpr std::uint64_t kUtf8 = 1;
+constexpr unsigned kBodyShift = 1;  // two bits each
+constexpr unsigned kReturnedShift = 3;
+constexpr std::uint64_t kEnvelopeId = 1U << 5U;
+constexpr std::uint64_t kDeliverBy = 1U << 6U;
+constexpr std::uint64_t kHoldFor = 1U << 7U;
+constexpr std::uint64_t kHoldUntil = 1U << 8U;
+constexpr std::uint64_t kPriority = 1U << 9U;
+constexpr std::uint64_t kSenderAll = (1U << 10U) - 1;
+
+constexpr std::uint64_t kNotify = 1;
+constexpr std::uint64_t kOnSuccess = 1U << 1U;
+constexpr std::uint64_t kOnFailure = 1U << 2U;
+constexpr std::uint64_t kOnDelay = 1U << 3U;
+constexpr std::uint64_t kOriginalGiven = 1U << 4U;
+constexpr std::uint64_t kRecipientAll = (1U << 5U) - 1;
+
+void write_request(RecordWriter& out, const mail::SenderRequest& request) {
+  std::uint64_t what = request.utf8 == mail::Utf8::yes ? kUtf8 : 0;
+  what |= static_cast<std::uint64_t>(request.body) << kBodyShift;
+  what |= static_cast<std::uint64_t>(request.returned) << kReturnedShift;
+  what |= (request.envelope_id.empty() ? 0 : kEnvelopeId) | (request.deliver_by ? kDeliverBy : 0);
+  what |= (request.hold_for ? kHoldFor : 0) | (request.hold_until ? kHoldUntil : 0);
+  what |= request.priority ? kPriority : 0;
+  out.number(what);
+  if (!request.envelope_id.empty()) out.text(request.envelope_id);
+  if (request.deliver_by) {
+    out.signed_number(request.deliver_by->within.count())
+        .flag(request.deliver_by->mode == mail::DeliverBy::Mode::notify)
+        .flag(request.deliver_by->trace);
+  }
+  if (request.hold_for) out.signed_number(request.hold_for->count());
+  if (request.hold_until) out.signed_number(to_micros(*request.hold_until));
+  if (request.priority) out.signed_number(*request.priority);
+}
+
+/// What lies outside of its limits fails, as nobody can have asked for it.
+Result<mail::SenderRequest> read_sender_request(RecordReader& in) {
+  const std::uint64_t what = in.number_up_to(kSenderAll);
+  const std::uint64_t body = what >> kBodyShift & 3U;
+  const std::uint64_t returned = what >> kReturnedShift & 3U;
+  bool good = body <= static_cast<std::uint64_t>(mail::BodyType::binary_mime) &&
+              returned <= static_cast<std::uint64_t>(mail::ReturnContent::full);
+  mail::SenderRequest request;
+  if (!good) return error(Error::corrupt, "queue.record", "request");
+  request.utf8 = (what & kUtf8) != 0 ? mail::Utf8::yes : mail::Utf8::no;
+  request.body = static_cast<mail::BodyType>(body);
+  request.returned = static_cast<mail::ReturnContent>(returned);
+  if ((what & kEnvelopeId) != 0) {
+    request.envelope_id = in.text();
+    good = !request.envelope_id.empty() && request.envelope_id.size() <= mail::kEnvelopeIdOctetsMax &&
+           std::ranges::all_of(request.envelope_id, &mail::is_printable_ascii);
+  }
+  const auto seconds = [&good](std::int64_t count) {
+    good = good && count >= -kDelaySecondsMax && count <= kDelaySecondsMax;
+    return std::chrono::seconds(count);
+  };
+  if ((what & kDeliverBy) != 0) {
+    mail::DeliverBy by{.within = seconds(in.signed_number())};
+    by.mode = in.flag() ? mail::DeliverBy::Mode::notify : mail::DeliverBy::Mode::return_it;
+    by.trace = in.flag();
+    request.deliver_by = by;
+  }
+  if ((what & kHoldFor) != 0) request.hold_for = seconds(in.signed_number());
+  if ((what & kHoldUntil) != 0) request.hold_until = from_micros(in.signed_number());
+  if ((what & kPriority) != 0) {
+    const std::int64_t priority = in.signed_number();
+    good = good && priority >= -mail::kPriorityMax && priority <= mail::kPriorityMax;
+    request.priority = static_cast<int>(priority);
+  }
+  if (!good) return error(Error::corrupt, "queue.record", "request");
+  return request;
+}
+
+void write_request(RecordWriter& out, const mail::RecipientRequest& request) {
+  std::uint64_t what = request.original_type.empty() ? 0 : kOriginalGiven;
+  if (request.notify) {
+    what |= kNotify | (request.notify->success ? kOnSuccess : 0);
+    what |= (request.notify->failure ? kOnFailure : 0) | (request.notify->delay ? kOnDelay : 0);
+  }
+  out.number(what);
+  if (!request.original_type.empty()) out.text(request.original_type).text(request.original);
+}
+
+Result<mail::RecipientRequest> read_recipient_request(RecordReader& in) {
+  const std::uint64_t what = in.number_up_to(kRecipientAll);
+  mail::RecipientRequest request;
+  if ((what & kNotify) != 0) {
+    request.notify = mail::NotifyOn{
+        .success = (what & kOnSuccess) != 0, .failure = (what & kOnFailure) != 0, .delay = (what & kOnDelay) != 0};
+  }
+  if ((what & kOriginalGiven) != 0) {
+    request.original_type = in.text();
+    request.original = in.text();
+    const bool utf8 = request.original_type == "utf-8";
+    const bool good = (utf8 || (!request.original_type.empty() &&
+                                std::ranges::all_of(request.original_type, &mail::is_printable_ascii))) &&
+                      request.original_type.size() + request.original.size() <= mail::kOriginalRecipientOctetsMax &&
+                      (utf8 ? mail::is_printable_utf8(request.original)
+                            : std::ranges::all_of(request.original, &mail::is_printable_ascii));
+    if (!good) return error(Error::corrupt, "queue.record", "request");
+  }
+  return request;
+}
+
 }  // namespace
 
 std::string to_record(const Entry& entry) {
@@ -38,11 +153,13 @@ std::string to_record(const Entry& entry) {
       .number(static_cast<std::uint64_t>(entry.report_to))
       .signed_number(to_micros(entry.arrival));
   out.text(entry.client).number(entry.recipients_left);
+  write_request(out, entry.request);
   return std::move(out).finish();
 }
 
 Result<Entry> read_entry(const QueueId& id, const store::Entry& stored) {
-  RecordReader in(stored.value, kEntryFormat);
+  const std::uint8_t format = format_of(stored.value, kEntryFormat);
+  RecordReader in(stored.value, format);
   mail::Path reverse_path;
   if (!in.flag()) {
     Result<mail::Address> address = read_address(in);
@@ -68,6 +185,11 @@ Result<Entry> read_entry(const QueueId& id, const store::Entry& stored) {
   entry.arrival = from_micros(in.signed_number());
   entry.client = in.text();
   entry.recipients_left = narrow<std::uint32_t>(in.number_up_to(kU32Max));
+  if (format != kWithoutRequests) {
+    Result<mail::SenderRequest> request = read_sender_request(in);
+    if (!request) return fail(request);
+    entry.request = std::move(*request);
+  }
   const Result<void> ended = in.end();
   if (!ended) return fail(ended);
   return entry;
@@ -84,11 +206,13 @@ std::string to_record(const Recipient& recipient) {
       .number(recipient.attempts)
       .signed_number(to_micros(recipient.due));
   out.text(recipient.last_reply);
+  write_request(out, recipient.request);
   return std::move(out).finish();
 }
 
 Result<Recipient> read_recipient(std::uint32_t number, const store::Entry& stored) {
-  RecordReader in(stored.value, kRecipientFormat);
+  const std::uint8_t format = format_of(stored.value, kRecipientFormat);
+  RecordReader in(stored.value, format);
   Result<mail::Address> address = read_address(in);
   if (!address) return fail(address);
   Recipient recipient{.number = number,
@@ -108,6 +232,11 @@ Result<Recipient> read_recipient(std::uint32_t number, const store::Entry& store
   recipient.attempts = narrow<std::uint32_t>(in.number_up_to(kU32Max));
   recipient.due = from_micros(in.signed_number());
   recipient.last_reply = in.text();
+  if (format != kWithoutRequests) {
+    Result<mail::RecipientRequest> request = read_recipient_request(in);
+    if (!request) return fail(request);
+    recipient.request = std::move(*request);
+  }
   const Result<void> ended = in.end();
   if (!ended) return fail(ended);
   return recipient;

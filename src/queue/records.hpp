@@ -6,10 +6,13 @@
 #include "queue/queue.hpp"
 #include "store/store.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace postrider::queue {
+
+inline constexpr std::int64_t kDelaySecondsMax = 999'999'999;  // nine digits of BY and HOLDFOR: 2852 §4, 4865 §4
 
 [[nodiscard]] std::string to_record(const Entry& entry);
 [[nodiscard]] std::string to_record(const Recipient& recipient);

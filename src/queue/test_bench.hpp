@@ -54,11 +54,13 @@ struct Bench {
                   .return_paths = {{.offset = 3, .size_octets = 9}},
                   .has_eight_bit = true,
                   .report_to = ReportTo::sender,
+                  .request = {},
                   .arrival = world.clock.wall(),
                   .client = "192.0.2.1 away.test"};
     made.content.prefix = "Received: by here\r\n";
     for (const std::string& one : recipients) {
-      made.recipients.push_back({.address = address(one), .original = std::nullopt, .account = std::nullopt});
+      made.recipients.push_back(
+          {.address = address(one), .original = std::nullopt, .account = std::nullopt, .request = {}});
     }
     return made;
   }
