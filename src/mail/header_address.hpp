@@ -54,12 +54,13 @@ enum class AddressGrammar : std::uint8_t { smtp, header };
 struct AddressCheck {
   bool valid = false;  ///< by the grammar asked for
   AddressClass address_class = AddressClass::invalid;
-  std::string diagnosis;  ///< stable lower-case word, `quoted_string`, `local_too_long`; `valid`
+  std::string diagnosis;  ///< as the isemail suite names it: `valid`, `rfc5321_quotedstring`, `err_nodomain`
   std::string local;      ///< as it means; empty when invalid
-  std::string domain;
+  std::string domain;     ///< as written, ASCII letters in lower case; U-labels are not converted
 };
 
-/// Judges one addr-spec (no display name, no angle brackets). `utf8`: 6531/6532 forms are allowed.
+/// Judges one addr-spec (no display name, no angle brackets) by the gravest thing found in it; asks no DNS. `utf8`:
+/// 6531/6532 forms are allowed. Valid for `smtp` are the classes valid and rfc5321, for `header` all but invalid.
 [[nodiscard]] AddressCheck check_address(std::string_view text, AddressGrammar grammar, bool utf8);
 
 }  // namespace postrider::mail
