@@ -25,6 +25,7 @@ std::vector<std::string> tokens_of(std::string_view value) {
   std::vector<std::string> tokens;
   std::size_t depth = 0;
   bool open = false;  // the last token goes on
+  bool time = false;  // a colon was seen: from there on signs are those of zones
   for (std::size_t i = 0; i < value.size() && tokens.size() <= kTokensMax; ++i) {
     const char c = to_lower_ascii(value[i]);
     if (c == '(') {
@@ -37,11 +38,10 @@ std::vector<std::string> tokens_of(std::string_view value) {
       open = false;
       continue;
     }
-    const bool sign = c == '+' || c == '-';
-    if (sign && open && !tokens.back().contains(':') && is_digit_ascii(tokens.back().back()) && c == '-') {
-      open = false;  // `4-May-2026`
-    } else if (is_alnum_ascii(c) || c == ':' || sign) {
-      if (!open || sign) tokens.emplace_back();  // `07:11:04+0200`, `GMT+0200`
+    time = time || c == ':';
+    const bool sign = time && (c == '+' || c == '-');
+    if (is_alnum_ascii(c) || c == ':' || sign) {
+      if (!open || sign) tokens.emplace_back();  // `07:11:04+0200`, `GMT+0200`; not `4-May-2026`
       open = true;
       tokens.back() += c;
     } else {

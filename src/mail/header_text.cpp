@@ -181,7 +181,8 @@ class Lines {
 
   /// Several encoded-words where one is too long; none splits a character (2047 §5).
   void encoded(std::string_view text) {
-    const bool q = q_size(text) <= (text.size() + 2) / 3 * 4;
+    const bool q =
+        q_size(text) * 2 <= (text.size() + 2) / 3 * 4 * 3;  // people can read it: it may be half as long again
     while (!text.empty()) {
       const std::size_t used = column_ + (out_.empty() ? 0 : 1) + kQBegin.size() + kEnd.size();
       std::size_t room = used < kLineOctetsMax ? std::min(kLineOctetsMax - used, kEncodedTextMax) : 0;
