@@ -16,11 +16,18 @@ namespace postrider::queue {
 inline constexpr std::size_t kTraceDetailOctetsMax = 512;
 inline constexpr std::size_t kEntriesPageMax = 1000;  // records in one read of entries
 
+/// When an entry is due first: at its arrival, or when its sender lets it go (4865 §4).
+[[nodiscard]] WallTime released_at(const mail::SenderRequest& request, WallTime arrival);
+/// When the sender wants it back if it is not delivered (2852 §4, mode R).
+[[nodiscard]] std::optional<WallTime> returned_at(const Entry& entry);
+
 struct Queue::Inside {
   Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings, Events* event_sink,
          std::size_t active_max);
 
   // queue.cpp
+  /// When nothing more is tried (5321 §4.5.4.1): the time of waiting for its release does not count.
+  [[nodiscard]] WallTime given_up_at(const Entry& entry) const;
   void trace(store::Transaction& transaction, const QueueId& id, std::string_view what, std::string recipient,
              std::string_view detail);
   /// The recipient leaves the queue.

@@ -28,10 +28,25 @@ Result<std::string> checked_record(std::string record) {
   return record;
 }
 
+/// 3461 §4.1, for senders to whom we report. For all others we do not report a success though NOTIFY asks for it: a
+/// stranger's reverse-path may be anybody's (SECURITY R8).
+bool wants_success(const Entry& entry, const Recipient& recipient, const Outcome& outcome) {
+  if (entry.report_to != ReportTo::sender || entry.reverse_path.is_null()) return false;  // 5321 §4.5.5
+  const std::optional<mail::NotifyOn>& notify = recipient.request.notify;
+  const bool passed_on = outcome.attempt == Attempt::relayed && outcome.reports_passed_on;  // 3461 §5.2.1
+  return notify && notify->success && !passed_on;
+}
+
+/// 3461 §4.1: NEVER, or a list without FAILURE.
+bool wants_no_failure(const Recipient& recipient) {
+  return recipient.request.notify && !recipient.request.notify->failure;
+}
+
 std::vector<Due> dues_of(const NewEntry& entry) {
   std::vector<Due> dues;
+  const WallTime first = released_at(entry.request, entry.arrival);
   for (std::uint32_t number = 0; number < entry.recipients.size(); ++number) {
-    dues.push_back({.at = entry.arrival, .who = {.id = entry.id, .number = number}});
+    dues.push_back({.at = first, .who = {.id = entry.id, .number = number}});
   }
   return dues;
 }
@@ -103,12 +118,31 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
 
 void Queue::accepted(const NewEntry& entry) { inside_->scheduler.add(dues_of(entry)); }
 
-Outcome Queue::judged(const Entry& entry, const Outcome& outcome) const {
-  const Settings& settings = inside_->settings;
+WallTime Queue::Inside::given_up_at(const Entry& entry) const {
   const Duration lifetime = entry.reverse_path.is_null() ? settings.expire_after_bounce : settings.expire_after;
-  if (outcome.attempt != Attempt::deferred || inside_->clock->wall() - entry.arrival < lifetime) return outcome;
-  // 5321 §4.5.4.1: the give-up time has passed. 3463 §3.5: delivery time expired.
-  return {.attempt = Attempt::failed, .status = "4.4.7", .reply = outcome.reply, .remote = outcome.remote};
+  return released_at(entry.request, entry.arrival) + std::chrono::floor<std::chrono::microseconds>(lifetime);
+}
+
+std::optional<Outcome> Queue::overdue(const Entry& entry) const {
+  const std::optional<WallTime> back = returned_at(entry);
+  if (!back || inside_->clock->wall() < *back) return std::nullopt;
+  return Outcome{.attempt = Attempt::failed,
+                 .status = "5.4.7",
+                 .reply = "554 5.4.7 not delivered by the time that the sender set",
+                 .remote = {}};
+}
+
+Outcome Queue::judged(const Entry& entry, const Outcome& outcome) const {
+  if (outcome.attempt != Attempt::deferred) return outcome;
+  std::string status;
+  if (overdue(entry)) {
+    status = "5.4.7";  // 2852 §4.1.4
+  } else if (inside_->clock->wall() >= inside_->given_up_at(entry)) {
+    status = "4.4.7";  // 5321 §4.5.4.1; 3463 §3.5: delivery time expired
+  } else {
+    return outcome;
+  }
+  return {.attempt = Attempt::failed, .status = std::move(status), .reply = outcome.reply, .remote = outcome.remote};
 }
 
 void Queue::Inside::stage_end(store::Transaction& transaction, Entry& entry, const Recipient& recipient) {
@@ -148,11 +182,12 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
       inside_->trace(transaction, entry.id, outcome.attempt == Attempt::delivered ? "delivered" : "relayed", address,
                      detail);
       inside_->stage_end(transaction, entry, recipient);
-      return Fate::done;
+      if (!wants_success(entry, recipient, outcome)) return Fate::done;
+      inside_->trace(transaction, entry.id, "reported", address, "to <" + entry.reverse_path.text() + '>');
+      return Fate::report_success;
     case Attempt::deferred: {
-      const Duration lifetime =
-          entry.reverse_path.is_null() ? inside_->settings.expire_after_bounce : inside_->settings.expire_after;
-      const WallTime last = entry.arrival + std::chrono::floor<std::chrono::microseconds>(lifetime);
+      const WallTime given_up = inside_->given_up_at(entry);
+      const WallTime last = std::min(given_up, returned_at(entry).value_or(given_up));
       const Duration delay = retry_delay(inside_->settings, next.attempts, *inside_->random);
       next.state = RecipientState::due;
       next.due =
@@ -169,6 +204,11 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
     inside_->stage_end(transaction, entry, recipient);
     inside_->trace(transaction, entry.id, "removed", address, "null reverse-path: nobody to report to");
     return Fate::dropped_null_sender;
+  }
+  if (entry.report_to == ReportTo::sender && wants_no_failure(recipient)) {
+    inside_->stage_end(transaction, entry, recipient);
+    inside_->trace(transaction, entry.id, "removed", address, "the sender asked for no report");
+    return Fate::dropped_unwanted;
   }
   if (entry.report_to == ReportTo::sender) {
     inside_->stage_end(transaction, entry, recipient);

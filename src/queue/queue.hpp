@@ -129,13 +129,22 @@ enum class Attempt : std::uint8_t {
 /// The end of one attempt for one recipient.
 struct Outcome {
   Attempt attempt = Attempt::deferred;
-  std::string status;  ///< enhanced status, `2.0.0`
-  std::string reply;   ///< the remote's or our own reply, code first; outside text
-  std::string remote;  ///< host [address]; empty for local delivery
+  std::string status;              ///< enhanced status, `2.0.0`
+  std::string reply;               ///< the remote's or our own reply, code first; outside text
+  std::string remote;              ///< host [address]; empty for local delivery
+  bool reports_passed_on = false;  ///< relayed: the sender hears of a success from further on, or from nobody
 };
 
 /// What a settle decided.
-enum class Fate : std::uint8_t { done, retried, report_sender, held_for_postmaster, dropped_null_sender };
+enum class Fate : std::uint8_t {
+  done,
+  report_success,  ///< done, and the sender asked to hear of it
+  retried,
+  report_sender,
+  held_for_postmaster,
+  dropped_null_sender,
+  dropped_unwanted,  ///< failed, and the sender asked not to hear of it (3461 §4.1)
+};
 
 struct Settings {
   std::vector<Duration> retry;  ///< LIMITS.md "retry"; the last repeats
@@ -178,8 +187,13 @@ class Queue {
   /// event, never silently dropped).
   [[nodiscard]] Task<Result<Job>> next(Signal* stop);
 
-  /// What an outcome amounts to: one that is deferred when the entry's time is over has failed with 4.4.7 and keeps its
-  /// reply. `stage_settle` decides by it; the caller quotes it in a report.
+  /// The outcome without an attempt: the time by which the sender wanted the entry delivered, or else back, has passed
+  /// (2852 §4.1.4: failed with 5.4.7). nullopt: go on.
+  [[nodiscard]] std::optional<Outcome> overdue(const Entry& entry) const;
+
+  /// What an outcome amounts to: one that is deferred when the entry's time is over has failed, with 4.4.7, or 5.4.7
+  /// where the sender set that time, and keeps its reply. `stage_settle` decides by it; the caller quotes it in a
+  /// report.
   [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
 
   /// Puts the end of one attempt into `transaction`: the recipient's next due time, its way out of the queue or into

@@ -172,6 +172,7 @@ Result<Entry> read_entry(const QueueId& id, const store::Entry& stored) {
               .reverse_path = std::move(reverse_path),
               .content = std::move(*content),
               .return_paths = {},
+              .request = {},
               .arrival = {},
               .client = {},
               .version = stored.version};
@@ -219,6 +220,7 @@ Result<Recipient> read_recipient(std::uint32_t number, const store::Entry& store
                       .address = std::move(*address),
                       .original = std::nullopt,
                       .account = std::nullopt,
+                      .request = {},
                       .due = {},
                       .last_reply = {},
                       .version = stored.version};

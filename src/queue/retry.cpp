@@ -1,5 +1,7 @@
 #include "core/check.hpp"
+#include "queue/inside.hpp"
 #include "queue/queue.hpp"
+#include "queue/records.hpp"
 
 #include <algorithm>
 
@@ -20,6 +22,19 @@ Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& r
   const auto permille =
       static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
   return settings.retry[step] / 1000 * permille;
+}
+
+WallTime released_at(const mail::SenderRequest& request, WallTime arrival) {
+  const WallTime last = arrival + std::chrono::seconds(kDelaySecondsMax);
+  if (request.hold_for) return std::clamp(arrival + *request.hold_for, arrival, last);
+  if (request.hold_until) return std::clamp(*request.hold_until, arrival, last);
+  return arrival;
+}
+
+std::optional<WallTime> returned_at(const Entry& entry) {
+  const std::optional<mail::DeliverBy>& by = entry.request.deliver_by;
+  if (!by || by->mode != mail::DeliverBy::Mode::return_it) return std::nullopt;
+  return entry.arrival + by->within;
 }
 
 }  // namespace postrider::queue
