@@ -145,9 +145,10 @@ Converter open_converter(const std::string& name) {
 
 extern "C" void replace_octets(const void* context, UConverterToUnicodeArgs* args, const char* /*octets*/,
                                std::int32_t /*length*/, UConverterCallbackReason reason, UErrorCode* status) {
-  if (reason > UCNV_IRREGULAR) return;                           // reset, close, clone
-  *const_cast<bool*>(static_cast<const bool*>(context)) = true;  // ICU hands our own pointer back as const
+  if (reason > UCNV_IRREGULAR) return;  // reset, close, clone
   *status = U_ZERO_ERROR;
+  if (reason == UCNV_IRREGULAR) return;  // two shifts of ISO-2022 in a row, as between two encoded-words: lost nothing
+  *const_cast<bool*>(static_cast<const bool*>(context)) = true;  // ICU hands our own pointer back as const
   static constexpr char16_t kCharacter = u'\uFFFD';
   ucnv_cbToUWriteUChars(args, &kCharacter, 1, 0, status);
 }

@@ -48,6 +48,7 @@ TEST(Charset, ReadsTheNamesThatMailUses) {
       {"cp932", "\x93\xfa", "\u65e5"},
       {"euc-jp", "\xc6\xfc", "\u65e5"},
       {"iso-2022-jp", "\x1b$BF|\x1b(B!", "\u65e5!"},
+      {"iso-2022-jp", "\x1b$BF|\x1b(B\x1b$BF|\x1b(B", "\u65e5\u65e5"},
       {"_iso-2022-jp", "\x1b$BF|\x1b(B", "\u65e5"},
       {"_iso-2022-jp$ESC", "\x1b$BF|\x1b(B", "\u65e5"},
       {"iso-2022-kr", "\x1b$)C\x0e\x3e\x48\x0f", "\uc548"},
