@@ -62,11 +62,15 @@ std::string unquoted(std::string_view text) {
   return out;
 }
 
-std::string name_from(std::string_view raw) { return std::string(trimmed(cleaned(decode_header_text(raw).text))); }
+std::string without_line_ends(std::string_view text) {
+  std::string out(text);
+  std::erase_if(out, [](char c) { return c == '\r' || c == '\n'; });
+  return out;
+}
 
 class ListParser {
  public:
-  explicit ListParser(std::string_view value) : value_(value) {}
+  ListParser(std::string_view value, NameForm names) : value_(value), names_(names) {}
 
   AddressList run() {
     while (at_ < value_.size() && !full_) step();
@@ -264,6 +268,11 @@ class ListParser {
       after_word = piece.is_word();
     }
     return cleaned(out);
+  }
+
+  [[nodiscard]] std::string name_from(std::string_view raw) const {
+    const bool decode = names_ == NameForm::decoded;
+    return std::string(trimmed(decode ? cleaned(decode_header_text(raw).text) : without_line_ends(raw)));
   }
 
   [[nodiscard]] std::string phrase(Pieces pieces) const {
@@ -495,6 +504,7 @@ class ListParser {
   }
 
   std::string_view value_;
+  NameForm names_;
   std::size_t at_ = 0;
   bool apart_ = false;
   bool comments_end_ = true;
@@ -521,6 +531,6 @@ std::vector<HeaderMailbox> AddressList::mailboxes() const {
   return out;
 }
 
-AddressList parse_address_list(std::string_view value) { return ListParser(value).run(); }
+AddressList parse_address_list(std::string_view value, NameForm names) { return ListParser(value, names).run(); }
 
 }  // namespace postrider::mail

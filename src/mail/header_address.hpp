@@ -34,9 +34,13 @@ struct AddressList {
   [[nodiscard]] std::vector<HeaderMailbox> mailboxes() const;
 };
 
+/// How display names are given: `raw` for IMAP, whose clients decode encoded-words (9051 §7.5.2): quotes and folds
+/// taken out, the octets as they are otherwise.
+enum class NameForm : std::uint8_t { decoded, raw };
+
 /// Takes the value of an address field, folded or not, at any length; lenient: goes on behind what it cannot read. At
 /// most kAddressListMax mailboxes; the rest is one error. Linear in its input.
-[[nodiscard]] AddressList parse_address_list(std::string_view value);
+[[nodiscard]] AddressList parse_address_list(std::string_view value, NameForm names = NameForm::decoded);
 
 /// How far an address is one, from "works everywhere" to "is none" (`address check`; INTERFACE §5).
 enum class AddressClass : std::uint8_t {

@@ -3,7 +3,6 @@
 #include "core/text.hpp"
 
 #include <algorithm>
-#include <optional>
 
 namespace postrider::mail {
 
@@ -13,20 +12,9 @@ constexpr std::string_view kLineEnd = "\r\n";
 
 enum class LineKind : std::uint8_t { field, fold, end };
 
-/// The octets before the colon, or nothing when `line` does not begin with a field name (5322 §2.2). Blanks before the
-/// colon are old syntax that still arrives (5322 §4.5).
-std::optional<std::string_view> field_name(std::string_view line) {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view name = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
-  const auto is_name_octet = [](char c) { return c > ' ' && c <= '~'; };
-  if (colon == 0 || name.empty() || !std::ranges::all_of(name, is_name_octet)) return std::nullopt;
-  return name;
-}
-
 LineKind kind_of(std::string_view line, bool follows_field) {
   if (follows_field && (line.starts_with(' ') || line.starts_with('\t'))) return LineKind::fold;
-  return field_name(line) ? LineKind::field : LineKind::end;
+  return field_name_of(line) ? LineKind::field : LineKind::end;
 }
 
 /// 5322 §2.2.3: a CRLF before a blank goes, the blank stays.
@@ -42,6 +30,15 @@ std::string unfolded(std::string_view value) {
 }
 
 }  // namespace
+
+std::optional<std::string_view> field_name_of(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view name = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
+  const auto is_name_octet = [](char c) { return c > ' ' && c <= '~'; };
+  if (colon == 0 || name.empty() || !std::ranges::all_of(name, is_name_octet)) return std::nullopt;
+  return name;
+}
 
 std::string_view HeaderSection::first(std::string_view name) const {
   const auto field = std::ranges::find_if(fields, [&](const HeaderField& f) { return iequals_ascii(f.name, name); });
@@ -93,7 +90,7 @@ Result<HeaderSection> HeaderCollector::finish() && {
     if (kind == LineKind::end) break;
     if (kind == LineKind::field) {
       if (section.fields.size() == kHeaderFieldsMax) return error(Error::too_long, "mail.header_section");
-      section.fields.push_back({.name = std::string(field_name(line).value_or("")), .value = {}, .range = {at, 0}});
+      section.fields.push_back({.name = std::string(field_name_of(line).value_or("")), .value = {}, .range = {at, 0}});
     }
     HeaderField& field = section.fields.back();
     field.range.size_octets = next - field.range.offset;

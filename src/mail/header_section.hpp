@@ -5,6 +5,7 @@
 #include "core/result.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ struct HeaderSection {
   [[nodiscard]] std::string_view first(std::string_view name) const;
   [[nodiscard]] std::size_t count(std::string_view name) const;
 };
+
+/// The name of the field that `line` begins (5322 §2.2), without the blanks before the colon that old syntax allows
+/// (§4.5); nothing when it begins none. Points into `line`.
+[[nodiscard]] std::optional<std::string_view> field_name_of(std::string_view line);
 
 /// Takes content chunk by chunk; stops storing at the end of the header section. A line that is no field and no fold
 /// ends the section (mail without headers exists).

@@ -1,6 +1,6 @@
 // The MIME tree of a message (2045, 2046, 2183, 2231), with exact offsets into its octets; lenient as mail in the wild
-// needs. Every octet of the message lies in exactly one leaf's body, a header section, or a boundary line with its line
-// end; nothing is decoded here but header values.
+// needs. Every octet of the message lies in exactly one of these: a leaf's body, a header section, a boundary line with
+// the line ends around it, a multipart's preamble or epilogue. Nothing is decoded here but header values.
 #pragma once
 
 #include "core/octet_range.hpp"
@@ -17,6 +17,10 @@ namespace postrider::mail {
 
 inline constexpr std::size_t kMimeDepthMax = 50;    // LIMITS.md "MIME depth"
 inline constexpr std::size_t kMimePartsMax = 1000;  // LIMITS.md "parts"; the rest is one opaque part
+// Of all header sections of a message together; ours. What is over them, or over kHeaderFieldsMax in one section, is in
+// `header` but not in `fields`, and says nothing (`header_exceeded`).
+inline constexpr std::size_t kMimeFieldsMax = 20'000;
+inline constexpr std::size_t kMimeHeaderOctetsMax = 4 * 1024 * 1024;  // names, and values that are read
 
 struct MimeField {
   std::string name;  ///< as written
@@ -44,16 +48,19 @@ struct MimePart {
 };
 
 struct MimeTree {
-  MimePart root;                     ///< the message itself
-  std::vector<std::string> defects;  ///< stable lower-case words, each once: `depth_exceeded`, `missing_boundary`,
-                                     ///< `missing_close_boundary`, `parts_exceeded`, `multipart_encoded` …
+  MimePart root;  ///< the message itself
+  /// Stable lower-case words, each once: `bad_content_type`, `depth_exceeded`, `duplicate_field`, `header_exceeded`,
+  /// `message_encoded`, `missing_boundary`, `missing_close_boundary`, `missing_header_end`, `multipart_encoded`,
+  /// `no_parts`, `parts_exceeded`, and those of parameters and decoded text.
+  std::vector<std::string> defects;
 };
 
-/// Parses a whole message; CRLF, LF or CR end lines. Never fails; at a limit the rest is one opaque part. Memory
-/// besides the message: proportional to parts and fields, at most a few MiB. Linear in `message`.
+/// Parses a whole message; CRLF, LF or CR end lines. A header section is what HeaderCollector takes for one. Never
+/// fails; at a limit the rest is one opaque part. Memory besides the message: proportional to parts and fields, at most
+/// a few MiB. Linear in `message`.
 [[nodiscard]] MimeTree parse_mime(std::string_view message);
 
-/// `octets` of `message`, as they are.
+/// The octets of `message` in `range`, as they are.
 [[nodiscard]] inline std::string_view octets_of(std::string_view message, const OctetRange& range) {
   return message.substr(static_cast<std::size_t>(range.offset), static_cast<std::size_t>(range.size_octets));
 }
