@@ -21,7 +21,8 @@ smtp::Reply answer(dialogue::Question question, std::string_view subject) {
   if (subject.starts_with("later")) return {.code = 451, .enhanced = "4.7.1", .text = "later"};
   if (subject.starts_with("bye")) return {.code = 421, .enhanced = "4.3.2", .text = "bye"};
   switch (question) {
-    case connect: return {.code = 220, .enhanced = "", .text = "mx"};
+    case connect:
+    case xclient: return {.code = 220, .enhanced = "", .text = "mx"};
     case begin_content: return {.code = 354, .enhanced = "", .text = "go"};
     case hello:
     case sender:

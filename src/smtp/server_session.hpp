@@ -101,7 +101,8 @@ struct Received {
 /// The answer to the open question. 2yz and 3yz accept; 4yz and 5yz refuse; 421 also ends the session.
 struct Answered {
   Reply reply;
-  PeerRights rights = {};  ///< of AskConnect
+  PeerRights rights = {};            ///< of AskConnect
+  std::optional<WallTime> now = {};  ///< of AskHello: dates what FUTURERELEASE offers; without it that is not offered
   std::vector<Reply> each =
       {};  ///< of EndContent in LMTP: one for each accepted RCPT, in order; empty: `reply` for all
 };

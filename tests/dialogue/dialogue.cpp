@@ -20,6 +20,7 @@ constexpr std::string_view kPlace = "dialogue";
 
 constexpr auto kQuestions = std::to_array<std::pair<std::string_view, Question>>({
     {"connect", Question::connect},
+    {"xclient", Question::xclient},
     {"hello", Question::hello},
     {"sender", Question::sender},
     {"recipient", Question::recipient},
@@ -146,7 +147,15 @@ class Reader {
 
 Result<void> Reader::take_set(std::string_view text) {
   const auto parts = split_once(text, ':');
-  const Result<std::uint64_t> number = parse_number<std::uint64_t>(trimmed(parts.second));
+  const std::pair<std::string_view, std::string_view> set(parts.first, trimmed(parts.second));
+  using Pair = std::pair<std::string_view, std::string_view>;
+  if (set == Pair("protocol", "lmtp")) return script_.protocol = smtp::Protocol::lmtp, Result<void>{};
+  if (set == Pair("binarymime", "on")) return script_.binarymime = true, Result<void>{};
+  if (set == Pair("trusted", "on")) return script_.rights.trusted = true, Result<void>{};
+  if (set == Pair("xclient", "on")) return script_.rights.xclient = true, Result<void>{};
+  if (set == Pair("bare_newline", "normalize"))
+    return script_.rights.bare_newline = smtp::BareNewline::normalize, Result<void>{};
+  const Result<std::uint64_t> number = parse_number<std::uint64_t>(set.second);
   if (!number) return fail(number);
   if (parts.first == "max_message_size") {
     script_.max_message_size = *number;
@@ -187,6 +196,9 @@ Result<void> Reader::take(std::string_view line, int number) {
     script_.given.push_back(std::move(*given));
   } else if (line.starts_with("set ")) {
     return take_set(line.substr(4));
+  } else if (line == "early") {
+    if (!script_.steps.empty()) return error(Error::malformed, kPlace, "early comes before all steps");
+    script_.early = true;
   } else if (mark == "S:") {
     add(Step::Kind::server_line, std::string(text), number);
   } else if (mark == "S~") {
@@ -238,6 +250,7 @@ smtp::Reply Script::answer(Question question, std::string_view subject) const {
   }
   switch (question) {
     case Question::connect: return {.code = 220, .enhanced = {}, .text = "mx.example.test ESMTP Postrider"};
+    case Question::xclient: return {.code = 220, .enhanced = {}, .text = "ok"};
     case Question::hello: return {.code = 250, .enhanced = {}, .text = "ok"};
     case Question::sender: return {.code = 250, .enhanced = "2.1.0", .text = "ok"};
     case Question::recipient: return {.code = 250, .enhanced = "2.1.5", .text = "ok"};
@@ -250,6 +263,8 @@ smtp::Reply Script::answer(Question question, std::string_view subject) const {
 smtp::ServerSettings Script::settings() const {
   smtp::ServerSettings settings{.hostname = "mx.example.test",
                                 .own_domain = mail::Domain::parse("example.test").value()};
+  settings.protocol = protocol;
+  settings.binarymime = binarymime;
   if (max_message_size) settings.max_message_size = *max_message_size;
   if (max_recipients) settings.max_recipients = *max_recipients;
   return settings;

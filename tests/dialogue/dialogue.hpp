@@ -2,9 +2,12 @@
 //
 // A file begins with a comment line that says which rule it shows. Then, one a line:
 //   given QUESTION [SUBJECT]: CODE [ENHANCED] TEXT   the answer to a question of the engine; all others are accepted.
-//                             QUESTION: connect, hello, sender, recipient, begin_content, end_content. SUBJECT: the
-//                             name or address asked about; without one the answer is for every subject.
-//   set max_message_size: N   a setting of the server; also max_recipients
+//                             QUESTION: connect, xclient, hello, sender, recipient, begin_content, end_content.
+//                             SUBJECT: the name or address asked about (of end_content in LMTP: the recipient that it
+//                             is for); without one the answer is for every subject.
+//   set max_message_size: N   a setting of the server; also max_recipients, protocol: lmtp, binarymime: on. Or what the
+//                             peer may: trusted: on, xclient: on, bare_newline: normalize
+//   early                     the client talks before the greeting; stands before all steps
 //   C: text                   the client sends text and CRLF
 //   C+ text                   the same, in one segment with the next C line
 //   C~ octets                 the client sends octets as they are, no CRLF added; escapes: \r \n \t \0 \\ \xNN, and
@@ -55,7 +58,7 @@ struct Step {
   int line = 0;  ///< in the file, from 1
 };
 
-enum class Question : std::uint8_t { connect, hello, sender, recipient, begin_content, end_content };
+enum class Question : std::uint8_t { connect, xclient, hello, sender, recipient, begin_content, end_content };
 
 struct Given {
   Question question;
@@ -67,6 +70,10 @@ struct Script {
   std::string rule;  ///< the first line, without '#'
   std::optional<std::uint64_t> max_message_size;
   std::optional<std::size_t> max_recipients;
+  smtp::Protocol protocol = smtp::Protocol::smtp;
+  bool binarymime = false;
+  smtp::PeerRights rights;
+  bool early = false;
   std::vector<Given> given;
   std::vector<Step> steps;
 
@@ -75,6 +82,9 @@ struct Script {
   /// hostname mx.example.test, and what the file sets.
   [[nodiscard]] smtp::ServerSettings settings() const;
 };
+
+/// The time at which every dialogue begins, where a question wants to know it: 2026-01-01T00:00:00Z.
+inline constexpr WallTime kDialogueTime{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
 /// Errors  malformed: `detail` has the line.
 [[nodiscard]] Result<Script> parse_script(std::string_view text);

@@ -5,6 +5,7 @@
 #include "smtp/server_session.hpp"
 #include "tests/dialogue/dialogue.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,8 +17,8 @@ class ServerRunner {
  public:
   using Answers = std::function<smtp::Reply(Question question, std::string_view subject)>;
 
-  ServerRunner(smtp::ServerSettings settings, Answers answers)
-      : settings_(std::move(settings)), session_(&settings_), answers_(std::move(answers)) {}
+  ServerRunner(smtp::ServerSettings settings, Answers answers, smtp::PeerRights rights = {})
+      : settings_(std::move(settings)), session_(&settings_), answers_(std::move(answers)), rights_(rights) {}
 
   ServerRunner(const ServerRunner&) = delete;
   ServerRunner& operator=(const ServerRunner&) = delete;
@@ -25,6 +26,15 @@ class ServerRunner {
   void start() {
     smtp::Actions todo;
     session_.start(todo);
+    perform(std::move(todo));
+  }
+  /// The peer talks before it is greeted.
+  void start_early() {
+    smtp::Actions todo;
+    session_.start(todo);
+    if (todo.size() != 1 || !std::holds_alternative<smtp::AskConnect>(todo.front())) broken = "no AskConnect";
+    todo.clear();
+    session_.step(smtp::TalkedEarly{}, todo);
     perform(std::move(todo));
   }
   void step(const smtp::Event& event) {
@@ -51,6 +61,10 @@ class ServerRunner {
   std::size_t pauses = 0;
   std::size_t drops = 0;
   std::vector<smtp::Limit> limits;
+  /// The last of each.
+  smtp::MailParameters mail;
+  mail::RecipientRequest request;
+  smtp::XclientAttributes attributes;
   /// The engine broke its own rules: an action after HangUp, a chunk too large, content outside of a content.
   std::string broken;
 
@@ -60,31 +74,48 @@ class ServerRunner {
       const smtp::Action action = std::move(todo.front());
       todo.pop_front();
       if (hung_up_) broken = "an action after HangUp";
+      smtp::Answered answered;
       std::optional<smtp::Reply> answer = std::visit(
           Overloaded{[&](const smtp::Send& a) { return send(a); }, [&](const smtp::Pause&) { return nothing(pauses); },
                      [&](const smtp::DropTransaction&) {
                        content_.clear();
                        in_content_ = false;
+                       recipients_.clear();
                        return nothing(drops);
                      },
                      [&](const smtp::LimitReached& a) {
                        limits.push_back(a.limit);
                        return std::optional<smtp::Reply>();
                      },
-                     [&](const smtp::AskXclient&) { return std::optional<smtp::Reply>(); },
-                     [&](const smtp::AskConnect&) { return ask(Question::connect, ""); },
-                     [&](const smtp::AskHello& a) { return ask(Question::hello, a.name); },
-                     [&](const smtp::AskSender& a) { return ask(Question::sender, a.reverse_path.text()); },
-                     [&](const smtp::AskRecipient& a) { return ask(Question::recipient, a.address.text()); },
+                     [&](const smtp::AskXclient& a) {
+                       attributes = a.attributes;
+                       return ask(Question::xclient, a.attributes.address.value_or(""));
+                     },
+                     [&](const smtp::AskConnect&) {
+                       answered.rights = rights_;
+                       return ask(Question::connect, "");
+                     },
+                     [&](const smtp::AskHello& a) {
+                       answered.now = kDialogueTime;
+                       return ask(Question::hello, a.name);
+                     },
+                     [&](const smtp::AskSender& a) {
+                       mail = a.parameters;
+                       recipients_.clear();
+                       return ask(Question::sender, a.reverse_path.text());
+                     },
+                     [&](const smtp::AskRecipient& a) { return recipient(a); },
                      [&](const smtp::BeginContent&) { return begin(); },
                      [&](const smtp::AppendContent& a) { return append(a); },
-                     [&](const smtp::EndContent&) { return end(); },
+                     [&](const smtp::EndContent&) { return end(answered); },
                      [&](const smtp::HangUp&) {
                        hung_up_ = true;
                        return std::optional<smtp::Reply>();
                      }},
           action);
-      if (answer) session_.step(smtp::Answered{.reply = std::move(*answer)}, todo);
+      if (!answer) continue;
+      answered.reply = std::move(*answer);
+      session_.step(answered, todo);
     }
   }
   std::optional<smtp::Reply> ask(Question question, std::string_view subject) { return answers_(question, subject); }
@@ -109,10 +140,22 @@ class ServerRunner {
     content_ += action.octets;
     return std::nullopt;
   }
-  std::optional<smtp::Reply> end() {
+  std::optional<smtp::Reply> recipient(const smtp::AskRecipient& action) {
+    request = action.request;
+    const std::string text = action.address.text();
+    smtp::Reply reply = answers_(Question::recipient, text);
+    if (smtp::is_positive(reply)) recipients_.push_back(text);
+    return reply;
+  }
+  std::optional<smtp::Reply> end(smtp::Answered& answered) {
     if (!in_content_) broken = "EndContent without BeginContent";
     smtp::Reply reply = answers_(Question::end_content, "");
-    if (smtp::is_positive(reply)) taken.push_back(std::move(content_));
+    bool took = smtp::is_positive(reply);
+    if (settings_.protocol == smtp::Protocol::lmtp) {  // 2033 §4.2
+      for (const std::string& one : recipients_) answered.each.push_back(answers_(Question::end_content, one));
+      took = std::ranges::any_of(answered.each, smtp::is_positive);
+    }
+    if (took) taken.push_back(std::move(content_));
     content_.clear();
     in_content_ = false;
     return reply;
@@ -121,6 +164,8 @@ class ServerRunner {
   smtp::ServerSettings settings_;
   smtp::ServerSession session_;
   Answers answers_;
+  smtp::PeerRights rights_;
+  std::vector<std::string> recipients_;  // accepted, of the transaction
   std::string sent_;
   std::string content_;
   bool in_content_ = false;

@@ -16,10 +16,15 @@ const std::string kFolder = std::string(POSTRIDER_SOURCE_DIR) + "/tests/dialogue
 class Play {
  public:
   Play(const Script& script, std::size_t cut_octets)
-      : runner_(script.settings(),
-                [&script](Question question, std::string_view subject) { return script.answer(question, subject); }),
+      : runner_(
+            script.settings(),
+            [&script](Question question, std::string_view subject) { return script.answer(question, subject); },
+            script.rights),
         cut_octets_(cut_octets) {
-    runner_.start();
+    if (script.early)
+      runner_.start_early();
+    else
+      runner_.start();
     for (const Step& step : script.steps) {
       transcript_.server_said(runner_.take_sent());
       take(step);

@@ -17,7 +17,11 @@ class ScriptedAnswers final : public server::SmtpAnswers {
   Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
     std::optional<smtp::Reply> reply = answer_to(action);
     std::optional<smtp::Answered> answer;
-    if (reply) answer.emplace().reply = std::move(*reply);
+    if (!reply) co_return answer;
+    answer.emplace().reply = std::move(*reply);
+    if (std::holds_alternative<smtp::AskConnect>(action)) answer->rights = script_->rights;
+    if (std::holds_alternative<smtp::AskHello>(action)) answer->now = kDialogueTime;
+    if (std::holds_alternative<smtp::EndContent>(action)) answer->each = std::exchange(each_, {});
     co_return answer;
   }
 
@@ -25,25 +29,40 @@ class ScriptedAnswers final : public server::SmtpAnswers {
   std::optional<smtp::Reply> answer_to(const smtp::Action& action) {
     std::optional<smtp::Reply> answer;
     if (std::holds_alternative<smtp::AskConnect>(action)) answer = script_->answer(Question::connect, "");
+    if (const auto* const a = std::get_if<smtp::AskXclient>(&action))
+      answer = script_->answer(Question::xclient, a->attributes.address.value_or(""));
     if (const auto* const a = std::get_if<smtp::AskHello>(&action)) answer = script_->answer(Question::hello, a->name);
-    if (const auto* const a = std::get_if<smtp::AskSender>(&action))
+    if (const auto* const a = std::get_if<smtp::AskSender>(&action)) {
       answer = script_->answer(Question::sender, a->reverse_path.text());
-    if (const auto* const a = std::get_if<smtp::AskRecipient>(&action))
+      recipients_.clear();
+    }
+    if (const auto* const a = std::get_if<smtp::AskRecipient>(&action)) {
       answer = script_->answer(Question::recipient, a->address.text());
+      if (smtp::is_positive(*answer)) recipients_.push_back(a->address.text());
+    }
     if (std::holds_alternative<smtp::BeginContent>(action)) answer = script_->answer(Question::begin_content, "");
     if (const auto* const a = std::get_if<smtp::AppendContent>(&action)) content_ += a->octets;
     if (std::holds_alternative<smtp::DropTransaction>(action)) content_.clear();
     if (std::holds_alternative<smtp::EndContent>(action)) {
       answer = script_->answer(Question::end_content, "");
-      if (smtp::is_positive(*answer)) taken_->push_back(std::move(content_));
+      if (end(*answer)) taken_->push_back(std::move(content_));
       content_.clear();
     }
     return answer;
   }
 
+  /// Whether the content is taken, for one recipient at least.
+  bool end(const smtp::Reply& reply) {
+    if (script_->protocol == smtp::Protocol::smtp) return smtp::is_positive(reply);
+    for (const std::string& one : recipients_) each_.push_back(script_->answer(Question::end_content, one));
+    return std::ranges::any_of(each_, smtp::is_positive);
+  }
+
   const Script* script_;
   std::vector<std::string>* taken_;
   std::string content_;
+  std::vector<std::string> recipients_;  // accepted, of the transaction
+  std::vector<smtp::Reply> each_;
 };
 
 Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
