@@ -2,6 +2,7 @@
 #include "cli/command_line.hpp"
 
 #include "cli/config.hpp"
+#include "cli/diagnose_mail.hpp"
 #include "cli/init.hpp"
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
@@ -103,6 +104,7 @@ class CommandLine {
     add_admin_commands();
     add_send();
     add_sandbox();
+    add_mail_diagnosis();
   }
 
   int run(int argc, char** argv) {
@@ -260,12 +262,53 @@ class CommandLine {
     });
   }
 
+  void add_mail_diagnosis() {
+    CLI::App* const address = app_.add_subcommand("address", "what is thought of addresses");
+    address->require_subcommand(1);
+    CLI::App* const check = address->add_subcommand("check", "judge addresses");
+    add_cases(check, "ADDRESS");
+    CLI::Option* const smtp = check->add_flag("--smtp", std::string("valid means: SMTP can carry it (RFC 5321)"));
+    check->add_flag("--header", header_grammar_, "valid means: a header field may have it (RFC 5322)")->excludes(smtp);
+    check->add_flag("--utf8", diagnose_.utf8, "UTF-8 is allowed (RFC 6531, 6532)");
+    check->callback([this] {
+      run_ = [this] {
+        if (header_grammar_) diagnose_.grammar = mail::AddressGrammar::header;
+        return check_addresses(diagnose_);
+      };
+    });
+    CLI::App* const list = address->add_subcommand("list", "read the value of an address field");
+    list->add_option("--header", diagnose_.words, "the value")->required()->expected(1)->allow_extra_args(false);
+    list->add_flag("--json", diagnose_.json, "one JSON object");
+    list->callback([this] { run_ = [this] { return list_addresses(diagnose_); }; });
+
+    CLI::App* const mime = app_.add_subcommand("mime", "what is thought of messages");
+    mime->require_subcommand(1);
+    CLI::App* const dump = mime->add_subcommand("dump", "show the parts of messages");
+    dump->add_option("FILE", diagnose_.words, "messages; - is stdin")->required()->allow_extra_args(false);
+    dump->add_flag("--imap", diagnose_.imap, "with ENVELOPE and BODYSTRUCTURE");
+    dump->add_flag("--bodies", diagnose_.bodies, "with the text of text parts, as UTF-8");
+    dump->add_flag("--json", diagnose_.json, "one JSON object a line");
+    dump->callback([this] { run_ = [this] { return dump_messages(diagnose_); }; });
+    CLI::App* const decode = mime->add_subcommand("decode-header", "decode the values of header fields");
+    add_cases(decode, "TEXT");
+    decode->callback([this] { run_ = [this] { return decode_headers(diagnose_); }; });
+  }
+
+  /// Cases to judge: words, lines of stdin, or both. Brackets around a word are its own, not CLI11's.
+  void add_cases(CLI::App* command, const std::string& name) {
+    command->add_option(name, diagnose_.words, "what to look at")->allow_extra_args(false);
+    command->add_flag("--stdin", diagnose_.from_stdin, "one case a line of stdin");
+    command->add_flag("--json", diagnose_.json, "one JSON object a case");
+  }
+
   CLI::App app_{"Postrider: a whole mail service in one program", "postrider"};
   std::string config_;
   std::string dns_file_;
   InitOptions init_;
   SendOptions send_;
   SandboxOptions sandbox_;
+  DiagnoseOptions diagnose_;
+  bool header_grammar_ = false;
   std::string ports_ = "default";
   bool plaintext_auth_ = false;
   std::list<Admin> admins_;  // options point into them
