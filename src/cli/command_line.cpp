@@ -267,7 +267,8 @@ class CommandLine {
     address->require_subcommand(1);
     CLI::App* const check = address->add_subcommand("check", "judge addresses");
     add_cases(check, "ADDRESS");
-    CLI::Option* const smtp = check->add_flag("--smtp", std::string("valid means: SMTP can carry it (RFC 5321)"));
+    CLI::Option* const smtp =
+        check->add_flag("--smtp", smtp_grammar_, "valid means: SMTP can carry it (RFC 5321); the default");
     check->add_flag("--header", header_grammar_, "valid means: a header field may have it (RFC 5322)")->excludes(smtp);
     check->add_flag("--utf8", diagnose_.utf8, "UTF-8 is allowed (RFC 6531, 6532)");
     check->callback([this] {
@@ -308,6 +309,7 @@ class CommandLine {
   SendOptions send_;
   SandboxOptions sandbox_;
   DiagnoseOptions diagnose_;
+  bool smtp_grammar_ = true;
   bool header_grammar_ = false;
   std::string ports_ = "default";
   bool plaintext_auth_ = false;
