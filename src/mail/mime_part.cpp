@@ -35,8 +35,8 @@ std::string media_type(std::string_view text, bool& exact) {
   if (type.empty() || !rest.starts_with('/')) return {};
   rest = trimmed(rest.substr(1));
   const std::string_view subtype = rest.substr(0, token_size(rest));
-  exact = type.size() + 1 + subtype.size() == text.size();
   if (subtype.empty() || type.size() + subtype.size() >= kTypeOctetsMax) return {};
+  exact = type.size() + 1 + subtype.size() == text.size();
   return lowered_ascii(type) + '/' + lowered_ascii(subtype);
 }
 
