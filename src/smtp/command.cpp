@@ -2,6 +2,7 @@
 
 #include "core/numbers.hpp"
 #include "core/text.hpp"
+#include "smtp/command_parameters.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,12 +14,11 @@ namespace {
 
 constexpr std::size_t kHelloNameOctetsMax = mail::kDomainOctetsMax;  // LIMITS.md "local part, domain, path"
 
-RefusedCommand refused(int code, std::string enhanced, std::string text) {
-  return {.reply = {.code = code, .enhanced = std::move(enhanced), .text = std::move(text)}};
-}
+RefusedCommand not_known() { return refused(500, "5.5.1", "Command not known"); }  // 5321 §4.2.4
 
 template <HelloKind kind>
-Command parse_hello(std::string_view arguments, const mail::Domain& /*own_domain*/) {
+Command parse_hello(std::string_view arguments, const CommandContext& context) {
+  if ((kind == HelloKind::lhlo) != (context.protocol == Protocol::lmtp)) return not_known();  // 2033 §4.1
   const std::string_view name = trimmed(arguments);
   if (name.empty()) return refused(501, "5.5.4", "Say your name");
   if (name.size() > kHelloNameOctetsMax) return refused(501, "5.5.4", "Name too long");
@@ -33,72 +33,56 @@ std::optional<std::string_view> after_keyword(std::string_view arguments, std::s
   return arguments;
 }
 
+RefusedCommand refused_utf8() {  // 6531 §3.5
+  return refused(553, "5.6.7", "Address in UTF-8 without SMTPUTF8");
+}
+
 /// The answer to a path that is none; `enhanced` is for one that is malformed.
 RefusedCommand refused_path(const Error& failure, std::string enhanced) {
-  if (failure.code == Error::too_long) return refused(553, "5.1.3", "Address too long: " + failure.detail);
+  if (failure.code == Error::too_long) {
+    RefusedCommand refusal = refused(553, "5.1.3", "Address too long: " + failure.detail);
+    refusal.limit = Limit::address;
+    return refusal;
+  }
+  if (failure.code == Error::unsupported) return refused_utf8();
   return refused(501, std::move(enhanced), "Not an address: " + failure.detail);
 }
 
-/// One esmtp-param of MAIL (5321 §4.1.2). Gives the refusal, if any.
-std::optional<RefusedCommand> take_mail_parameter(std::string_view parameter, MailParameters& out, bool& size_said,
-                                                  bool& body_said) {
-  const auto [keyword, value] = split_once(parameter, '=');
-  if (iequals_ascii(keyword, "SIZE")) {  // 1870 §3
-    if (std::exchange(size_said, true)) return refused(501, "5.5.4", "SIZE said twice");
-    const Result<std::uint64_t> size = parse_number<std::uint64_t>(value);
-    if (!size && size.error().code == Error::too_long) return refused(552, "5.3.4", "Message too big");
-    if (!size) return refused(501, "5.5.4", "SIZE wants a number");
-    out.size_octets = *size;
-    return std::nullopt;
-  }
-  if (iequals_ascii(keyword, "BODY")) {  // 6152 §2
-    if (std::exchange(body_said, true)) return refused(501, "5.5.4", "BODY said twice");
-    if (iequals_ascii(value, "7BIT")) {
-      out.request.body = BodyType::seven_bit;
-    } else if (iequals_ascii(value, "8BITMIME")) {
-      out.request.body = BodyType::eight_bit_mime;
-    } else if (iequals_ascii(value, "BINARYMIME")) {
-      return refused(504, "5.5.4", "BINARYMIME is not offered");
-    } else {
-      return refused(501, "5.5.4", "BODY of no known type");
-    }
-    return std::nullopt;
-  }
-  return refused(555, "5.5.4", "Unknown parameter");  // 5321 §4.1.1.11
-}
-
-Command parse_mail(std::string_view arguments, const mail::Domain& /*own_domain*/) {
+Command parse_mail(std::string_view arguments, const CommandContext& context) {
   const std::optional<std::string_view> text = after_keyword(arguments, "FROM:");
   if (!text) return refused(501, "5.5.4", "Syntax: MAIL FROM:<address>");
-  Result<mail::ParsedPath> path = mail::parse_reverse_path(*text);
+  Result<mail::ParsedPath> path = mail::parse_reverse_path(*text, mail::Utf8::yes);  // SMTPUTF8 stands behind it
   if (!path) return refused_path(path.error(), "5.1.7");
   MailCommand command{.reverse_path = std::move(path->path), .parameters = {}};
   const std::string_view rest = text->substr(path->octets);
-  if (rest.empty()) return command;
-  if (rest.front() != ' ') return refused(501, "5.5.4", "Syntax: MAIL FROM:<address> parameters");
-  bool size_said = false;
-  bool body_said = false;
-  for (const std::string_view parameter : split(rest.substr(1), ' ')) {
-    if (parameter.empty()) continue;
-    if (auto refusal = take_mail_parameter(parameter, command.parameters, size_said, body_said))
-      return std::move(*refusal);
-  }
+  if (!rest.empty() && rest.front() != ' ') return refused(501, "5.5.4", "Syntax: MAIL FROM:<address> parameters");
+  if (auto refusal = take_mail_parameters(rest, context, command.parameters)) return std::move(*refusal);
+  if (command.parameters.request.utf8 == mail::Utf8::no && !is_ascii(text->substr(0, path->octets)))
+    return refused_utf8();
   return command;
 }
 
-Command parse_rcpt(std::string_view arguments, const mail::Domain& own_domain) {
+Command parse_rcpt(std::string_view arguments, const CommandContext& context) {
   const std::optional<std::string_view> text = after_keyword(arguments, "TO:");
   if (!text) return refused(501, "5.5.4", "Syntax: RCPT TO:<address>");
-  Result<mail::ParsedForwardPath> path = mail::parse_forward_path(*text, own_domain);
+  Result<mail::ParsedForwardPath> path = mail::parse_forward_path(*text, *context.own_domain, context.utf8);
   if (!path) return refused_path(path.error(), "5.1.3");
+  RcptCommand command{.address = std::move(path->address), .request = {}};
   const std::string_view rest = text->substr(path->octets);
-  if (!rest.empty() && rest.front() != ' ') return refused(501, "5.5.4", "Syntax: RCPT TO:<address>");
-  if (!rest.empty()) return refused(555, "5.5.4", "RCPT takes no parameters");  // 5321 §4.1.1.11
-  return RcptCommand{.address = std::move(path->address), .request = {}};
+  if (!rest.empty() && rest.front() != ' ') return refused(501, "5.5.4", "Syntax: RCPT TO:<address> parameters");
+  if (auto refusal = take_rcpt_parameters(rest, context, command.request)) return std::move(*refusal);
+  return command;
+}
+
+Command parse_xclient(std::string_view arguments, const CommandContext& context) {
+  if (!context.xclient) return refused(550, "5.7.0", "XCLIENT is not for you");
+  XclientCommand command;
+  if (auto refusal = take_xclient_attributes(arguments, command.attributes)) return std::move(*refusal);
+  return command;
 }
 
 /// 3030 §2. A size that cannot be read leaves no way to tell the chunk from commands (SECURITY R7).
-Command parse_bdat(std::string_view arguments, const mail::Domain& /*own_domain*/) {
+Command parse_bdat(std::string_view arguments, const CommandContext& /*context*/) {
   const auto [size_text, last_text] = split_once(arguments, ' ');
   const Result<std::uint64_t> size = parse_number<std::uint64_t>(size_text);
   const bool last = iequals_ascii(last_text, "LAST");
@@ -111,30 +95,44 @@ Command parse_bdat(std::string_view arguments, const mail::Domain& /*own_domain*
 }
 
 template <BareCommand command>
-Command parse_alone(std::string_view arguments, const mail::Domain& /*own_domain*/) {
+Command parse_alone(std::string_view arguments, const CommandContext& /*context*/) {
   if (!arguments.empty()) return refused(501, "5.5.4", "No parameters here");  // 5321 §4.1.1.4, §4.1.1.5, §4.1.1.10
   return command;
 }
 
 template <BareCommand command>
-Command parse_any(std::string_view /*arguments*/, const mail::Domain& /*own_domain*/) {
+Command parse_any(std::string_view /*arguments*/, const CommandContext& /*context*/) {
   return command;
 }
 
-/// A browser, or a page that makes one talk to us (SECURITY §3, 29).
-Command refuse_http(std::string_view /*arguments*/, const mail::Domain& /*own_domain*/) {
+Command parse_vrfy(std::string_view arguments, const CommandContext& /*context*/) {
+  if (arguments.empty()) return refused(501, "5.5.4", "Syntax: VRFY name");  // 5321 §4.1.1.6
+  return BareCommand::vrfy;
+}
+
+/// Known, and not done (5321 §4.2.4).
+Command refuse_known(std::string_view /*arguments*/, const CommandContext& /*context*/) {
+  return refused(502, "5.5.1", "Not done here");
+}
+
+RefusedCommand other_protocol() {
   RefusedCommand refusal = refused(554, "5.5.1", "This is SMTP");
   refusal.hang_up = true;
+  refusal.limit = Limit::other_protocol;
   return refusal;
 }
 
+/// A browser, or a page that makes one talk to us (SECURITY §3, 29), and whoever else has found the wrong port.
+Command refuse_other(std::string_view /*arguments*/, const CommandContext& /*context*/) { return other_protocol(); }
+
 struct Rule {
   std::string_view verb;
-  Command (*parse)(std::string_view arguments, const mail::Domain& own_domain);
+  Command (*parse)(std::string_view arguments, const CommandContext& context);
 };
 constexpr auto kRules = std::to_array<Rule>({
     {"EHLO", &parse_hello<HelloKind::ehlo>},    // 5321 §4.1.1.1
     {"HELO", &parse_hello<HelloKind::helo>},    // 5321 §4.1.1.1
+    {"LHLO", &parse_hello<HelloKind::lhlo>},    // 2033 §4.1
     {"MAIL", &parse_mail},                      // 5321 §4.1.1.2
     {"RCPT", &parse_rcpt},                      // 5321 §4.1.1.3
     {"DATA", &parse_alone<BareCommand::data>},  // 5321 §4.1.1.4
@@ -142,17 +140,65 @@ constexpr auto kRules = std::to_array<Rule>({
     {"RSET", &parse_alone<BareCommand::rset>},  // 5321 §4.1.1.5
     {"QUIT", &parse_alone<BareCommand::quit>},  // 5321 §4.1.1.10
     {"NOOP", &parse_any<BareCommand::noop>},    // 5321 §4.1.1.9
-    {"VRFY", &parse_any<BareCommand::vrfy>},    // 5321 §4.1.1.6
+    {"VRFY", &parse_vrfy},                      // 5321 §4.1.1.6
     {"EXPN", &parse_any<BareCommand::expn>},    // 5321 §4.1.1.7
     {"HELP", &parse_any<BareCommand::help>},    // 5321 §4.1.1.8
-    {"GET", &refuse_http},
-    {"POST", &refuse_http},
-    {"HEAD", &refuse_http},
-    {"PUT", &refuse_http},
-    {"CONNECT", &refuse_http},
-    {"OPTIONS", &refuse_http},
-    {"Host:", &refuse_http},
+    {"XCLIENT", &parse_xclient},
+    {"STARTTLS", &refuse_known},  // 3207
+    {"AUTH", &refuse_known},      // 4954
+    {"ETRN", &refuse_known},      // 1985
+    {"ATRN", &refuse_known},      // 2645
+    {"TURN", &refuse_known},      // 5321 App. F.1
+    {"SEND", &refuse_known},      // 5321 App. F.6
+    {"SOML", &refuse_known},      // 5321 App. F.6
+    {"SAML", &refuse_known},      // 5321 App. F.6
+    {"GET", &refuse_other},
+    {"POST", &refuse_other},
+    {"HEAD", &refuse_other},
+    {"PUT", &refuse_other},
+    {"DELETE", &refuse_other},
+    {"CONNECT", &refuse_other},
+    {"OPTIONS", &refuse_other},
+    {"TRACE", &refuse_other},
+    {"PATCH", &refuse_other},
+    {"PRI", &refuse_other},       // HTTP/2 (9113 §3.4)
+    {"DESCRIBE", &refuse_other},  // RTSP
+    {"INVITE", &refuse_other},    // SIP
+    {"REGISTER", &refuse_other},  // SIP
+    {"NICK", &refuse_other},      // IRC
+    {"USER", &refuse_other},      // IRC, FTP, POP3
+    {"PROXY", &refuse_other},     // from who may not say it
 });
+
+/// How lines of others begin that have no verb: fields of HTTP, where the request line was lost, and XML.
+constexpr auto kForeignStarts = std::to_array<std::string_view>({
+    "Host:",
+    "User-Agent:",
+    "Accept:",
+    "Accept-Encoding:",
+    "Accept-Language:",
+    "Connection:",
+    "Content-Type:",
+    "Content-Length:",
+    "Cookie:",
+    "Origin:",
+    "Referer:",
+    "Transfer-Encoding:",
+    "<?xml",
+});
+
+/// The third line of what opens PROXY protocol version 2, after two empty ones.
+constexpr std::string_view kProxySignatureLine("\0", 1);
+
+/// A command of redis (`*1`, `$4`), which a page can be made to send.
+bool is_redis(std::string_view line) {
+  return line.size() > 1 && (line[0] == '*' || line[0] == '$') && is_digit_ascii(line[1]);
+}
+
+bool is_foreign(std::string_view line) {
+  return line == kProxySignatureLine || is_redis(line) ||
+         std::ranges::any_of(kForeignStarts, [&](std::string_view start) { return istarts_with_ascii(line, start); });
+}
 
 constexpr bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
 
@@ -161,7 +207,9 @@ bool announces_chunk(std::string_view start) { return istarts_with_ascii(start, 
 
 }  // namespace
 
-Command parse_command(std::string_view line, const mail::Domain& own_domain) {
+Command parse_command(std::string_view line, const CommandContext& context) {
+  if (auto other = refuse_other_protocol(line)) return std::move(*other);
+  if (is_foreign(line)) return other_protocol();
   if (std::ranges::any_of(line, is_control)) {
     RefusedCommand refusal = refused(500, "5.5.2", "Control character in a command");
     refusal.hang_up = announces_chunk(line);
@@ -170,14 +218,21 @@ Command parse_command(std::string_view line, const mail::Domain& own_domain) {
   line = line.substr(0, line.find_last_not_of(' ') + 1);  // 5321 §4.1.1: trailing blanks are let pass
   const auto parts = split_once(line, ' ');
   const auto rule = std::ranges::find_if(kRules, [&](const Rule& r) { return iequals_ascii(r.verb, parts.first); });
-  if (rule == kRules.end()) return refused(500, "5.5.1", "Command not known");  // 5321 §4.2.4
-  return rule->parse(parts.second, own_domain);
+  if (rule == kRules.end()) return not_known();
+  return rule->parse(parts.second, context);
 }
 
 RefusedCommand refuse_long_line(std::string_view start) {
   RefusedCommand refusal = refused(500, "5.5.2", "Line too long");  // 5321 §4.5.3.1.4
   refusal.hang_up = announces_chunk(start);
+  refusal.limit = Limit::command_line;
   return refusal;
+}
+
+std::optional<RefusedCommand> refuse_other_protocol(std::string_view start) {
+  const bool is_tls = start.starts_with("\x16\x03");  // 8446 §5.1: a handshake record
+  if (is_tls || start.starts_with("SSH-")) return other_protocol();
+  return std::nullopt;
 }
 
 }  // namespace postrider::smtp

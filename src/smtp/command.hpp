@@ -1,4 +1,4 @@
-// One command line of an SMTP client (5321 §4.1.1) as a value.
+// One command line of an SMTP or LMTP client (5321 §4.1.1, 2033 §4) as a value.
 #pragma once
 
 #include "mail/address.hpp"
@@ -6,13 +6,14 @@
 #include "smtp/server_session.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 namespace postrider::smtp {
 
-struct HelloCommand {  // 5321 §4.1.1.1
+struct HelloCommand {  // 5321 §4.1.1.1, 2033 §4.1
   HelloKind kind;
   std::string name;  ///< as said, printable ASCII, 1-255 octets
 };
@@ -36,15 +37,33 @@ enum class BareCommand : std::uint8_t { data, rset, noop, vrfy, expn, help, quit
 /// Not a command we do, or not as it should be: what to answer.
 struct RefusedCommand {
   Reply reply;
-  bool hang_up = false;  ///< what follows cannot be told from commands, or the peer speaks another protocol
+  bool hang_up = false;        ///< what follows cannot be told from commands, or the peer speaks another protocol
+  std::optional<Limit> limit;  ///< that it ran into
 };
-using Command = std::variant<HelloCommand, MailCommand, RcptCommand, BdatCommand, BareCommand, RefusedCommand>;
+using Command =
+    std::variant<HelloCommand, MailCommand, RcptCommand, XclientCommand, BdatCommand, BareCommand, RefusedCommand>;
 
-/// Parses `line`, without its CRLF. `own_domain` is that of `RCPT TO:<Postmaster>`. A line with a control character in
-/// it is refused as a whole (SECURITY R1). Every refusal is in the value; nothing else can fail.
-[[nodiscard]] Command parse_command(std::string_view line, const mail::Domain& own_domain);
+/// What the meaning of a line depends on. Lives during the call only.
+struct CommandContext {
+  const mail::Domain* own_domain = nullptr;  ///< of `RCPT TO:<Postmaster>`
+  Protocol protocol = Protocol::smtp;
+  bool extended = true;  ///< no HELO was said: MAIL and RCPT have the parameters of the extensions
+  bool binarymime = false;
+  bool trusted = false;                    ///< PeerRights
+  bool xclient = false;                    ///< PeerRights
+  std::optional<WallTime> hold_until_max;  ///< FUTURERELEASE is offered up to then
+  mail::Utf8 utf8 = mail::Utf8::no;        ///< of the transaction
+};
+
+/// Parses `line`, without its CRLF. A line with a control character in it is refused as a whole (SECURITY R1). Every
+/// refusal is in the value; nothing else can fail.
+[[nodiscard]] Command parse_command(std::string_view line, const CommandContext& context);
 
 /// The answer to a line over kCommandLineOctetsMax that begins with `start`.
 [[nodiscard]] RefusedCommand refuse_long_line(std::string_view start);
+
+/// The answer to octets at the start of a line that no SMTP client sends and after which there may never be a CRLF: a
+/// TLS ClientHello, SSH. Says nothing for less of them: two octets of TLS, four of SSH are enough.
+[[nodiscard]] std::optional<RefusedCommand> refuse_other_protocol(std::string_view start);
 
 }  // namespace postrider::smtp

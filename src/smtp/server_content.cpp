@@ -14,20 +14,35 @@ namespace {
 constexpr std::uint64_t kSwallowBesideOctets = 1024 * 1024;
 constexpr std::uint64_t kMessageOctetsTop = std::uint64_t{1} << 62U;  // twice that and more is still a u64
 
-Reply no_recipients() { return {.code = 554, .enhanced = "5.5.1", .text = "No valid recipients"}; }
-Reply too_big() { return {.code = 552, .enhanced = "5.3.4", .text = "Message too big"}; }
+RefusedCommand content_refused(int code, std::string enhanced, std::string text, std::optional<Limit> limit) {
+  return {.reply = {.code = code, .enhanced = std::move(enhanced), .text = std::move(text)},
+          .hang_up = false,
+          .limit = limit};
+}
+RefusedCommand too_big() { return content_refused(552, "5.3.4", "Message too big", Limit::message_size); }
 
 }  // namespace
+
+RefusedCommand ServerSession::State::no_recipients() const {
+  const int code = settings->protocol == Protocol::lmtp ? 503 : 554;  // 2033 §4.2, 5321 §3.3
+  return content_refused(code, "5.5.1", "No valid recipients", std::nullopt);
+}
+
+std::size_t ServerSession::State::end_answers() const {
+  return settings->protocol == Protocol::lmtp ? transaction->accepted : 1;
+}
 
 std::uint64_t ServerSession::State::swallow_octets_max() const {
   return 2 * std::min(settings->max_message_size, kMessageOctetsTop) + kSwallowBesideOctets;
 }
 
 void ServerSession::State::run_data(Actions& out) {
-  if (!transaction) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
+  if (!transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
   if (transaction->content_begun) {  // 3030 §2
-    return refuse({.code = 503, .enhanced = "5.5.1", .text = "BDAT was said before"}, out);
+    return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "BDAT was said before"}, out);
   }
+  if (transaction->binary)  // 3030 §3
+    return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "BINARYMIME goes by BDAT"}, out);
   if (transaction->accepted == 0) return refuse(no_recipients(), out);  // 5321 §3.3
   ask(Asking::begin_data, BeginContent{}, out);
 }
@@ -35,11 +50,19 @@ void ServerSession::State::run_data(Actions& out) {
 /// The octets of the chunk follow the command whatever we answer (3030 §2): they are swallowed first, so that they are
 /// never taken for commands (SECURITY R7).
 void ServerSession::State::run_bdat(const BdatCommand& command, Actions& out) {
-  if (command.size_octets > swallow_octets_max()) return hang_up(too_big(), out);
+  if (command.size_octets > swallow_octets_max()) {
+    note(Limit::swallowed, out);
+    return hang_up(too_big().reply, out);
+  }
   phase = Phase::chunk;
-  chunk = {.octets_left = command.size_octets, .size_octets = command.size_octets, .last = command.last, .refusal = {}};
+  chunk = {.octets_left = command.size_octets,
+           .size_octets = command.size_octets,
+           .last = command.last,
+           .refusal = {},
+           .answers = 1};
+  if (transaction && command.last) chunk.answers = std::max<std::size_t>(end_answers(), 1);
   if (!transaction) {
-    chunk.refusal = Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"};
+    chunk.refusal = content_refused(503, "5.5.1", "Say MAIL first", std::nullopt);
   } else if (transaction->accepted == 0) {
     chunk.refusal = no_recipients();
   } else if (command.size_octets > settings->max_message_size ||
@@ -64,7 +87,7 @@ void ServerSession::State::on_begin_answer(const Reply& reply, Actions& out) {
     phase = Phase::command;
     refuse(reply, out);
   } else {
-    chunk.refusal = reply;
+    chunk.refusal = content_refused(reply.code, reply.enhanced, reply.text, std::nullopt);
   }
 }
 
@@ -78,7 +101,8 @@ void ServerSession::State::append(std::string octets, Actions& out) {
 bool ServerSession::State::take_data(std::string_view& rest, Actions& out) {
   if (rest.empty()) return false;
   const std::uint64_t budget = swallow_octets_max() - transaction->wire_octets;
-  const std::size_t octets_max = static_cast<std::size_t>(std::min<std::uint64_t>(budget, kContentChunkOctetsMax));
+  const std::size_t at_once = transaction->framing.in_octets_max(kContentChunkOctetsMax);
+  const std::size_t octets_max = static_cast<std::size_t>(std::min<std::uint64_t>(budget, at_once));
   const std::string_view piece = rest.substr(0, octets_max);
   std::string content;
   content.reserve(piece.size());
@@ -89,7 +113,8 @@ bool ServerSession::State::take_data(std::string_view& rest, Actions& out) {
   if (transaction->framing.ended()) {
     end_of_content(out);
   } else if (transaction->wire_octets == swallow_octets_max()) {
-    hang_up(content_refusal().value_or(too_big()), out);
+    note(Limit::swallowed, out);
+    hang_up(content_refusal().value_or(too_big()).reply, out);
   }
   return true;
 }
@@ -100,25 +125,35 @@ bool ServerSession::State::take_chunk(std::string_view& rest, Actions& out) {
     return true;
   }
   if (rest.empty()) return false;
-  const auto octets_max = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.octets_left, kContentChunkOctetsMax));
+  const std::size_t at_once =
+      transaction ? transaction->framing.in_octets_max(kContentChunkOctetsMax) : kContentChunkOctetsMax;
+  const auto octets_max = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.octets_left, at_once));
   const std::string_view piece = rest.substr(0, octets_max);
   rest.remove_prefix(piece.size());
   chunk.octets_left -= piece.size();
-  if (!chunk.refusal) {
-    transaction->framing.take_chunk(piece);
-    append(std::string(piece), out);
+  if (chunk.refusal) return true;
+  std::string content;
+  if (transaction->binary) {
+    content = piece;
+  } else {
+    content.reserve(piece.size());
+    transaction->framing.take_chunk(piece, content);
   }
+  append(std::move(content), out);
   return true;
 }
 
 void ServerSession::State::end_of_chunk(Actions& out) {
   phase = Phase::command;
-  if (const std::optional<Reply> refusal = std::exchange(chunk.refusal, std::nullopt)) return refuse(*refusal, out);
+  if (const auto refusal = std::exchange(chunk.refusal, std::nullopt))
+    return refuse_content(*refusal, chunk.answers, out);
   if (chunk.last) {
-    transaction->framing.finish_chunks();
+    std::string content;
+    if (!transaction->binary) transaction->framing.finish_chunks(content);
+    append(std::move(content), out);
     return end_of_content(out);
   }
-  if (const std::optional<Reply> refusal = content_refusal()) {
+  if (const std::optional<RefusedCommand> refusal = content_refusal()) {
     drop(out);  // what follows of this transaction is out of order (3030 §2)
     return refuse(*refusal, out);
   }
@@ -128,28 +163,41 @@ void ServerSession::State::end_of_chunk(Actions& out) {
 
 void ServerSession::State::end_of_content(Actions& out) {
   phase = Phase::command;
-  if (const std::optional<Reply> refusal = content_refusal()) {
+  if (const std::optional<RefusedCommand> refusal = content_refusal()) {
+    const std::size_t answers = end_answers();
     drop(out);
-    return refuse(*refusal, out);
+    return refuse_content(*refusal, answers, out);
   }
+  if (transaction->framing.met_bare_newline()) note(Limit::bare_newline, out);
   ask(Asking::end_content, EndContent{}, out);
 }
 
-void ServerSession::State::on_end_answer(const Reply& reply, Actions& out) {
-  if (is_positive(reply)) {
-    transaction.reset();
-    idle_commands = 0;
-    return send(reply, out);
-  }
-  drop(out);
-  refuse(reply, out);
+void ServerSession::State::refuse_content(const RefusedCommand& refusal, std::size_t answers, Actions& out) {
+  refuse(refusal, out);
+  for (std::size_t i = 1; i < answers && phase != Phase::closed; ++i) send(refusal.reply, out);
 }
 
-std::optional<Reply> ServerSession::State::content_refusal() const {
+void ServerSession::State::on_end_answer(const Answered& answer, Actions& out) {
+  std::vector<Reply> replies = answer.each;
+  const std::size_t answers = end_answers();
+  if (settings->protocol == Protocol::smtp || replies.empty()) replies.assign(answers, answer.reply);
+  check(replies.size() == answers, "smtp: an answer for each accepted recipient");
+  if (std::ranges::any_of(replies, is_positive)) {
+    transaction.reset();
+    idle_commands = 0;
+    for (const Reply& reply : replies) send(reply, out);
+    return;
+  }
+  drop(out);
+  refuse(replies.front(), out);
+  for (std::size_t i = 1; i < answers && phase != Phase::closed; ++i) send(replies[i], out);
+}
+
+std::optional<RefusedCommand> ServerSession::State::content_refusal() const {
   const ContentFaults& faults = transaction->framing.faults();
-  if (faults.bare_octet)
-    return Reply{.code = 550, .enhanced = "5.5.2", .text = "Bare CR, bare LF or NUL in the content"};  // SECURITY R1
-  if (faults.long_line) return Reply{.code = 550, .enhanced = "5.6.0", .text = "Line too long"};
+  if (faults.bare_octet)  // SECURITY R1
+    return content_refused(550, "5.5.2", "Bare CR, bare LF or NUL in the content", Limit::bare_newline);
+  if (faults.long_line) return content_refused(550, "5.6.0", "Line too long", Limit::data_line);
   if (transaction->too_big) return too_big();
   return std::nullopt;
 }

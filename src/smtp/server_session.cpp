@@ -2,6 +2,7 @@
 
 #include "core/check.hpp"
 #include "core/overloaded.hpp"
+#include "smtp/command_parameters.hpp"
 #include "smtp/server_state.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +18,26 @@ constexpr std::size_t kSwallowedLineOctetsMax = 64 * 1024;                     /
 constexpr std::size_t kUsedOctetsMax = 16 * 1024;  // used up in front of `pending` before it is moved down
 
 }  // namespace
+
+std::string_view name_of(Limit limit) {
+  switch (limit) {
+    case Limit::command_line: return "command_line";
+    case Limit::address: return "address";
+    case Limit::data_line: return "data_line";
+    case Limit::message_size: return "message_size";
+    case Limit::recipients: return "recipients";
+    case Limit::errors: return "errors";
+    case Limit::idle_commands: return "idle_commands";
+    case Limit::refused_recipients: return "refused_recipients";
+    case Limit::swallowed: return "swallowed";
+    case Limit::bare_newline: return "bare_newline";
+    case Limit::early_talker: return "early_talker";
+    case Limit::other_protocol: return "other_protocol";
+    case Limit::wait: return "wait";
+    case Limit::rate: return "rate";
+  }
+  return "";
+}
 
 ServerSession::ServerSession(const ServerSettings* settings) : state_(new State(settings)) {
   static_assert(sizeof(State) <= 1024, "an idle session is small (LIMITS.md)");
@@ -34,17 +55,17 @@ void ServerSession::start(Actions& out) { state_->ask(State::Asking::connect, As
 
 void ServerSession::step(const Event& event, Actions& out) {
   if (closed()) return;
-  const auto over = [&](std::string enhanced, std::string text) {
-    state_->hang_up({.code = 421, .enhanced = std::move(enhanced), .text = std::move(text)}, out);
+  const auto over = [&](Limit limit, int code, std::string enhanced, std::string text) {
+    state_->note(limit, out);
+    state_->hang_up({.code = code, .enhanced = std::move(enhanced), .text = std::move(text)}, out);
   };
   std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
                         [&](const Answered& e) { state_->on_answer(e, out); },
-                        [&](const TalkedEarly&) {
-                          state_->asking = State::Asking::nothing;
-                          over("5.5.1", "Talked before the greeting");
+                        [&](const TalkedEarly&) {  // 5321 §3.1, §4.3.1
+                          over(Limit::early_talker, 554, "5.5.1", "Talked before the greeting");
                         },
-                        [&](const TimedOut&) { over("4.4.2", "Idle too long"); },
-                        [&](const TooSlow&) { over("4.4.2", "Content comes too slowly"); },
+                        [&](const TimedOut&) { over(Limit::wait, 421, "4.4.2", "Idle too long"); },
+                        [&](const TooSlow&) { over(Limit::rate, 421, "4.4.2", "Content comes too slowly"); },
                         [&](const PeerClosed&) {
                           state_->drop(out);
                           state_->phase = State::Phase::closed;
@@ -104,17 +125,24 @@ void ServerSession::State::run(std::string_view& rest, Actions& out) {
 
 /// One line, if it is all there. Only CRLF ends it (SECURITY R1).
 bool ServerSession::State::take_command_line(std::string_view& rest, Actions& out) {
+  if (swallowed == 0) {
+    if (const std::optional<RefusedCommand> other = refuse_other_protocol(rest)) {
+      refuse(*other, out);
+      return true;
+    }
+  }
   const std::size_t end = rest.find("\r\n");
   const bool whole = end != std::string_view::npos;
   const std::size_t octets = swallowed + (whole ? end + 2 : rest.size());
   if (octets > kSwallowedLineOctetsMax) {
+    note(Limit::swallowed, out);
     hang_up({.code = 421, .enhanced = "4.7.0", .text = "Line far too long"}, out);
     return true;
   }
   if (octets > kCommandLineOctetsMax && swallowed == 0) {  // LIMITS.md "command line"
     const RefusedCommand refusal = refuse_long_line(rest);
     if (refusal.hang_up) {
-      hang_up(refusal.reply, out);
+      refuse(refusal, out);
       return true;
     }
   }
@@ -131,7 +159,7 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
     swallowed = 0;
     run_command(refuse_long_line({}), out);
   } else {
-    run_command(parse_command(line, settings->own_domain), out);
+    run_command(parse_command(line, context()), out);
   }
   return true;
 }
@@ -139,18 +167,23 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
 void ServerSession::State::run_command(Command command, Actions& out) {
   if (!count_idle_command(out)) return;
   std::visit(
-      Overloaded{[&](HelloCommand& c) { run_hello(std::move(c), out); },
-                 [&](MailCommand& c) { run_mail(std::move(c), out); },
-                 [&](RcptCommand& c) { run_rcpt(std::move(c), out); }, [&](const BdatCommand& c) { run_bdat(c, out); },
-                 [&](const BareCommand& c) { run_bare(c, out); },
-                 [&](const RefusedCommand& c) {
-                   if (c.hang_up) {
-                     hang_up(c.reply, out);
-                   } else {
-                     refuse(c.reply, out);
-                   }
-                 }},
+      Overloaded{
+          [&](HelloCommand& c) { run_hello(std::move(c), out); }, [&](MailCommand& c) { run_mail(std::move(c), out); },
+          [&](RcptCommand& c) { run_rcpt(std::move(c), out); },
+          [&](XclientCommand& c) { run_xclient(std::move(c), out); }, [&](const BdatCommand& c) { run_bdat(c, out); },
+          [&](const BareCommand& c) { run_bare(c, out); }, [&](const RefusedCommand& c) { refuse(c, out); }},
       command);
+}
+
+CommandContext ServerSession::State::context() const {
+  return {.own_domain = &settings->own_domain,
+          .protocol = settings->protocol,
+          .extended = hello != HelloKind::helo,
+          .binarymime = settings->binarymime,
+          .trusted = rights.trusted,
+          .xclient = rights.xclient,
+          .hold_until_max = hold_until_max,
+          .utf8 = transaction ? transaction->utf8 : mail::Utf8::no};
 }
 
 void ServerSession::State::run_hello(HelloCommand command, Actions& out) {
@@ -159,25 +192,41 @@ void ServerSession::State::run_hello(HelloCommand command, Actions& out) {
 }
 
 void ServerSession::State::run_mail(MailCommand command, Actions& out) {
-  if (!hello) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"}, out);  // 5321 §4.1.4
+  if (!hello) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"}, out);  // 5321 §4.1.4
   if (transaction)
-    return refuse({.code = 503, .enhanced = "5.5.1", .text = "MAIL was said before"}, out);  // 5321 §4.1.4
-  if (command.parameters.size_octets > settings->max_message_size) {                         // 1870 §6.1
-    return refuse({.code = 552, .enhanced = "5.3.4", .text = "Message too big"}, out);
+    return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "MAIL was said before"}, out);  // 5321 §4.1.4
+  if (command.parameters.size_octets > settings->max_message_size) {                              // 1870 §6.1
+    note(Limit::message_size, out);
+    return refuse(Reply{.code = 552, .enhanced = "5.3.4", .text = "Message too big"}, out);
   }
+  utf8_asked = command.parameters.request.utf8;
+  binary_asked = command.parameters.request.body == BodyType::binary_mime;
   ask(Asking::sender,
       AskSender{.reverse_path = std::move(command.reverse_path), .parameters = std::move(command.parameters)}, out);
 }
 
 void ServerSession::State::run_rcpt(RcptCommand command, Actions& out) {
-  if (!transaction) return refuse({.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
+  if (!transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
   if (transaction->content_begun)
-    return refuse({.code = 503, .enhanced = "5.5.1", .text = "The content has begun"}, out);
+    return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "The content has begun"}, out);
   if (transaction->accepted >= settings->max_recipients) {  // 5321 §4.5.3.1.10
+    note(Limit::recipients, out);
     return send({.code = 452, .enhanced = "4.5.3", .text = "Too many recipients"}, out);
   }
   ask(Asking::recipient, AskRecipient{.address = std::move(command.address), .request = std::move(command.request)},
       out);
+}
+
+void ServerSession::State::run_xclient(XclientCommand command, Actions& out) {
+  if (transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Not in a transaction"}, out);
+  ask(Asking::xclient, AskXclient{.attributes = std::move(command.attributes)}, out);
+}
+
+void ServerSession::State::begin_anew(Actions& out) {
+  hello.reset();
+  hold_until_max.reset();
+  rights = {};
+  ask(Asking::connect, AskConnect{}, out);
 }
 
 void ServerSession::State::run_bare(BareCommand command, Actions& out) {
@@ -187,9 +236,14 @@ void ServerSession::State::run_bare(BareCommand command, Actions& out) {
     case BareCommand::noop: return send({.code = 250, .enhanced = "2.0.0", .text = "Ok"}, out);
     case BareCommand::vrfy:  // 5321 §7.3: never says who exists (SECURITY §3, 24)
       return send({.code = 252, .enhanced = "2.5.0", .text = "Send some mail and see"}, out);
-    case BareCommand::expn: return refuse({.code = 502, .enhanced = "5.5.1", .text = "EXPN is not done here"}, out);
+    case BareCommand::expn:
+      return refuse(Reply{.code = 502, .enhanced = "5.5.1", .text = "EXPN is not done here"}, out);
     case BareCommand::help:
-      return send({.code = 214, .enhanced = "2.0.0", .text = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT"}, out);
+      return send({.code = 214,
+                   .enhanced = "2.0.0",
+                   .text = fmt::format("{} MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT",
+                                       settings->protocol == Protocol::lmtp ? "LHLO" : "EHLO HELO")},
+                  out);
     case BareCommand::quit: return hang_up({.code = 221, .enhanced = "2.0.0", .text = "Bye"}, out);
   }
 }
@@ -209,11 +263,17 @@ void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
       rights = answer.rights;
       send(reply, out);
       break;
-    case Asking::hello: say_hello(reply, out); break;
+    case Asking::xclient:
+      if (!is_positive(reply)) {
+        refuse(reply, out);
+      } else {
+        begin_anew(out);
+      }
+      break;
+    case Asking::hello: say_hello(answer, out); break;
     case Asking::sender:
       if (is_positive(reply)) {
-        transaction.emplace();
-        --idle_commands;
+        begin_transaction();
         send(reply, out);
       } else {
         refuse(reply, out);
@@ -225,20 +285,35 @@ void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
       phase = asked == Asking::begin_data ? Phase::data : Phase::chunk;
       on_begin_answer(reply, out);
       break;
-    case Asking::end_content: on_end_answer(reply, out); break;
+    case Asking::end_content: on_end_answer(answer, out); break;
   }
   run_pending(out);
 }
 
-void ServerSession::State::say_hello(const Reply& answer, Actions& out) {
-  if (!is_positive(answer)) return refuse(answer, out);
+void ServerSession::State::begin_transaction() {
+  transaction.emplace();
+  transaction->utf8 = utf8_asked;
+  transaction->binary = binary_asked;
+  transaction->framing = DataFraming(rights.bare_newline);
+  --idle_commands;
+}
+
+void ServerSession::State::say_hello(const Answered& answer, Actions& out) {
+  if (!is_positive(answer.reply)) return refuse(answer.reply, out);
   drop(out);  // 5321 §4.1.4
   hello = hello_asked;
+  hold_until_max.reset();
   std::string text = settings->hostname;
-  if (*hello == HelloKind::ehlo) {
-    text += fmt::format("\nPIPELINING\nSIZE {}\n8BITMIME\nCHUNKING\nENHANCEDSTATUSCODES\nLIMITS RCPTMAX={}",
-                        settings->max_message_size, settings->max_recipients);
+  if (*hello == HelloKind::helo) return send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
+  text += fmt::format("\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nCHUNKING", settings->max_message_size);
+  if (settings->binarymime) text += "\nBINARYMIME";
+  text += fmt::format("\nENHANCEDSTATUSCODES\nDSN\nLIMITS RCPTMAX={}", settings->max_recipients);
+  if (rights.trusted) text += "\nDELIVERBY\nMT-PRIORITY";
+  if (rights.trusted && answer.now) {  // 4865 §3
+    hold_until_max = *answer.now + kHoldMax;
+    text += fmt::format("\nFUTURERELEASE {} {}", kHoldMax.count(), to_rfc3339(*hold_until_max));
   }
+  if (rights.xclient) text += "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
   send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
 }
 
@@ -250,7 +325,10 @@ void ServerSession::State::on_recipient_answer(const Reply& reply, Actions& out)
     return send(reply, out);
   }
   // SECURITY §3, 24: who asks for names one after the other is slowed; a list with some dead addresses is not.
-  if (++refused_recipients > kRefusedRecipientsBeforeSlow) out.emplace_back(Pause{});
+  if (++refused_recipients > kRefusedRecipientsBeforeSlow) {
+    note(Limit::refused_recipients, out);
+    out.emplace_back(Pause{});
+  }
   if (transaction->accepted == 0) {
     ++transaction->refused_as_errors;
     return refuse(reply, out);
@@ -292,13 +370,27 @@ void ServerSession::State::send(const Reply& reply, Actions& out) {
 }
 
 void ServerSession::State::refuse(const Reply& reply, Actions& out) {
-  if (++errors > kErrorsMax) return hang_up({.code = 421, .enhanced = "4.7.0", .text = "Too many errors"}, out);
+  if (++errors > kErrorsMax) {
+    note(Limit::errors, out);
+    return hang_up({.code = 421, .enhanced = "4.7.0", .text = "Too many errors"}, out);
+  }
   if (errors > kErrorsBeforeSlow) out.emplace_back(Pause{});
   send(reply, out);
 }
 
+void ServerSession::State::refuse(const RefusedCommand& refusal, Actions& out) {
+  note(refusal.limit, out);
+  if (refusal.hang_up) return hang_up(refusal.reply, out);
+  refuse(refusal.reply, out);
+}
+
+void ServerSession::State::note(std::optional<Limit> limit, Actions& out) {
+  if (limit) out.emplace_back(LimitReached{.limit = *limit});
+}
+
 bool ServerSession::State::count_idle_command(Actions& out) {
   if (++idle_commands <= kIdleCommandsMax) return true;
+  note(Limit::idle_commands, out);
   hang_up({.code = 421, .enhanced = "4.7.0", .text = "Too many commands without a message"}, out);
   return false;
 }

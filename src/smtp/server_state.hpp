@@ -14,6 +14,8 @@ namespace postrider::smtp {
 
 /// What lasts from MAIL to the end of the content.
 struct ServerTransaction {
+  mail::Utf8 utf8 = mail::Utf8::no;
+  bool binary = false;             ///< BODY=BINARYMIME: octets without lines, by BDAT only (3030 §3)
   std::size_t accepted = 0;        ///< recipients
   std::size_t refused = 0;         ///< recipients, while one was accepted
   unsigned refused_as_errors = 0;  ///< recipients, before one was accepted
@@ -29,13 +31,24 @@ struct ServerChunk {
   std::uint64_t octets_left = 0;
   std::uint64_t size_octets = 0;
   bool last = false;
-  std::optional<Reply> refusal;  ///< the chunk is only swallowed; this follows it
+  std::optional<RefusedCommand> refusal;  ///< the chunk is only swallowed; this follows it
+  std::size_t answers = 1;                ///< of them, when this is the last chunk
 };
 
 struct ServerSession::State {
   enum class Phase : std::uint8_t { command, data, chunk, closed };
   /// The open question.
-  enum class Asking : std::uint8_t { nothing, connect, hello, sender, recipient, begin_data, begin_chunk, end_content };
+  enum class Asking : std::uint8_t {
+    nothing,
+    connect,
+    xclient,
+    hello,
+    sender,
+    recipient,
+    begin_data,
+    begin_chunk,
+    end_content,
+  };
 
   explicit State(const ServerSettings* s) : settings(s) {}
 
@@ -49,15 +62,22 @@ struct ServerSession::State {
   void run_hello(HelloCommand command, Actions& out);
   void run_mail(MailCommand command, Actions& out);
   void run_rcpt(RcptCommand command, Actions& out);
+  void run_xclient(XclientCommand command, Actions& out);
   void run_bare(BareCommand command, Actions& out);
   void on_recipient_answer(const Reply& reply, Actions& out);
-  void say_hello(const Reply& answer, Actions& out);
+  void say_hello(const Answered& answer, Actions& out);
+  void begin_transaction();
+  /// After XCLIENT (its extension's README): as if the connection had just come.
+  void begin_anew(Actions& out);
+  [[nodiscard]] CommandContext context() const;
   void ask(Asking question, Action action, Actions& out);
   void drop(Actions& out);
   void hang_up(const Reply& reply, Actions& out);
   void send(const Reply& reply, Actions& out);
   /// Sends a refusal that is an error of the peer (LIMITS.md "errors a session").
   void refuse(const Reply& reply, Actions& out);
+  void refuse(const RefusedCommand& refusal, Actions& out);
+  void note(std::optional<Limit> limit, Actions& out);
   /// Counts a command that moves no transaction on. False when it was one too many and the session is over.
   bool count_idle_command(Actions& out);
 
@@ -70,9 +90,14 @@ struct ServerSession::State {
   void end_of_content(Actions& out);
   void end_of_chunk(Actions& out);
   void on_begin_answer(const Reply& reply, Actions& out);
-  void on_end_answer(const Reply& reply, Actions& out);
+  void on_end_answer(const Answered& answer, Actions& out);
+  /// How many replies the end of the content has: one, in LMTP one for each accepted recipient (2033 §4.2).
+  [[nodiscard]] std::size_t end_answers() const;
+  /// Refuses the whole content, `answers` times over; it is one error.
+  void refuse_content(const RefusedCommand& refusal, std::size_t answers, Actions& out);
+  [[nodiscard]] RefusedCommand no_recipients() const;
   /// What is wrong with the content so far, if anything is.
-  [[nodiscard]] std::optional<Reply> content_refusal() const;
+  [[nodiscard]] std::optional<RefusedCommand> content_refusal() const;
   /// The most octets that are read to reach the end of a content that is refused already.
   [[nodiscard]] std::uint64_t swallow_octets_max() const;
 
@@ -82,6 +107,9 @@ struct ServerSession::State {
   Asking asking = Asking::nothing;
   std::optional<HelloKind> hello;  ///< accepted
   HelloKind hello_asked = HelloKind::helo;
+  std::optional<WallTime> hold_until_max;  ///< as FUTURERELEASE was offered
+  mail::Utf8 utf8_asked = mail::Utf8::no;  ///< in MAIL, while AskSender is open
+  bool binary_asked = false;
   bool draining = false;
   unsigned errors = 0;
   unsigned refused_recipients = 0;  ///< of the session

@@ -169,7 +169,15 @@ TEST(ContentWriter, WhatIsWrittenIsReadBack) {
 }
 
 TEST(Command, NothingIsLeftOutOfARefusal) {
-  const mail::Domain own = mail::Domain::parse("own.test").value();
+  const mail::Domain own_domain = mail::Domain::parse("own.test").value();
+  const CommandContext own{.own_domain = &own_domain,
+                           .protocol = Protocol::smtp,
+                           .extended = true,
+                           .binarymime = false,
+                           .trusted = false,
+                           .xclient = false,
+                           .hold_until_max = std::nullopt,
+                           .utf8 = mail::Utf8::no};
   const std::string nul = std::string("NOOP") + '\0';
   struct Row {
     std::string line;
@@ -199,12 +207,25 @@ TEST(Command, NothingIsLeftOutOfARefusal) {
       {"Host: x", 554, true},
       {"MAIL FROM <a@b.test>", 501, false},
       {"MAIL FROM:<a@b.test> SIZE", 501, false},
-      {"MAIL FROM:<a@b.test> =", 555, false},
+      {"MAIL FROM:<a@b.test> =", 501, false},
       {"MAIL FROM:<a@b.test> BODY", 501, false},
       {"RCPT TO:<a@b.test> SIZE=1", 555, false},
       {"RCPT TO:a@b.test", 501, false},
       {"RCPT TO:<a@b.test", 501, false},
-      {"RCPT TO:<caf\xc3\xa9@b.test>", 501, false},
+      {"RCPT TO:<caf\xc3\xa9@b.test>", 553, false},
+      {"LHLO c", 500, false},
+      {"VRFY", 501, false},
+      {"AUTH PLAIN AGEAYg==", 502, false},
+      {"STARTTLS", 502, false},
+      {"TURN", 502, false},
+      {"XCLIENT NAME=x", 550, false},
+      {"PRI * HTTP/2.0", 554, true},
+      {"SSH-2.0-x", 554, true},
+      {"Content-Type:text/html", 554, true},
+      {"*1", 554, true},
+      {"PROXY TCP4 1.2.3.4 5.6.7.8 1 2", 554, true},
+      {std::string(1, '\0'), 554, true},
+      {"\x16\x03\x01", 554, true},
       {"EHLO", 501, false},
   };
   for (const Row& row : rows) {
