@@ -265,13 +265,14 @@ class CommandLine {
   void add_mail_diagnosis() {
     CLI::App* const address = app_.add_subcommand("address", "what is thought of addresses");
     address->require_subcommand(1);
-    CLI::App* const check = address->add_subcommand("check", "judge addresses");
-    add_cases(check, "ADDRESS");
+    CLI::App* const check = address->add_subcommand("check", "judge addresses: words, or lines of stdin");
+    add_cases(check);
     CLI::Option* const smtp =
         check->add_flag("--smtp", smtp_grammar_, "valid means: SMTP can carry it (RFC 5321); the default");
     check->add_flag("--header", header_grammar_, "valid means: a header field may have it (RFC 5322)")->excludes(smtp);
     check->add_flag("--utf8", diagnose_.utf8, "UTF-8 is allowed (RFC 6531, 6532)");
-    check->callback([this] {
+    check->callback([this, check] {
+      take_cases(*check);
       run_ = [this] {
         if (header_grammar_) diagnose_.grammar = mail::AddressGrammar::header;
         return check_addresses(diagnose_);
@@ -285,21 +286,38 @@ class CommandLine {
     CLI::App* const mime = app_.add_subcommand("mime", "what is thought of messages");
     mime->require_subcommand(1);
     CLI::App* const dump = mime->add_subcommand("dump", "show the parts of messages");
-    dump->add_option("FILE", diagnose_.words, "messages; - is stdin")->required()->allow_extra_args(false);
+    dump->add_option("FILE", diagnose_.words, "messages; - is stdin")->required();
     dump->add_flag("--imap", diagnose_.imap, "with ENVELOPE and BODYSTRUCTURE");
     dump->add_flag("--bodies", diagnose_.bodies, "with the text of text parts, as UTF-8");
     dump->add_flag("--json", diagnose_.json, "one JSON object a line");
     dump->callback([this] { run_ = [this] { return dump_messages(diagnose_); }; });
-    CLI::App* const decode = mime->add_subcommand("decode-header", "decode the values of header fields");
-    add_cases(decode, "TEXT");
-    decode->callback([this] { run_ = [this] { return decode_headers(diagnose_); }; });
+    CLI::App* const decode =
+        mime->add_subcommand("decode-header", "decode the values of header fields: words, or lines of stdin");
+    add_cases(decode);
+    decode->callback([this, decode] {
+      take_cases(*decode);
+      run_ = [this] { return decode_headers(diagnose_); };
+    });
   }
 
-  /// Cases to judge: words, lines of stdin, or both. Brackets around a word are its own, not CLI11's.
-  void add_cases(CLI::App* command, const std::string& name) {
-    command->add_option(name, diagnose_.words, "what to look at")->allow_extra_args(false);
+  void add_cases(CLI::App* command) {
+    command->allow_extras();
     command->add_flag("--stdin", diagnose_.from_stdin, "one case a line of stdin");
     command->add_flag("--json", diagnose_.json, "one JSON object a case");
+  }
+
+  /// The cases are what CLI11 does not know: as an option's values it would take brackets around them away.
+  void take_cases(const CLI::App& command) {
+    bool only_words = false;
+    for (std::string& word : command.remaining()) {
+      if (!only_words && word == "--") {
+        only_words = true;
+      } else if (!only_words && word.size() > 1 && word.starts_with('-')) {
+        throw CLI::ExtrasError({word});
+      } else {
+        diagnose_.words.push_back(std::move(word));
+      }
+    }
   }
 
   CLI::App app_{"Postrider: a whole mail service in one program", "postrider"};
