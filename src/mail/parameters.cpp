@@ -191,6 +191,15 @@ class Reader {
       note_defect(defects_, "missing_semicolon");
   }
 
+  /// Whether `name="` stands behind the blanks here. Asked at the first blank behind a word only: linear.
+  [[nodiscard]] bool quoted_parameter_follows() const {
+    std::size_t i = at_;
+    while (i < text_.size() && is_blank(text_[i])) ++i;
+    const std::size_t begin = i;
+    while (i < text_.size() && (is_alnum_ascii(text_[i]) || text_[i] == '-' || text_[i] == '*')) ++i;
+    return i > begin && text_.substr(i).starts_with("=\"");
+  }
+
   /// Up to and with the semicolon. A comment counts as one only where nothing but blanks follows: `a (1).txt` is a
   /// name.
   std::string read_unquoted() {
@@ -198,11 +207,15 @@ class Reader {
     std::size_t end = at_;
     while (!at_end() && peek() != ';') {
       if (peek() == '(' && skip_comment()) continue;
+      if (is_blank(peek()) && end == at_ && quoted_parameter_follows()) {
+        note_defect(defects_, "missing_semicolon");
+        break;
+      }
       if (!is_blank(peek())) end = at_ + 1;
       ++at_;
     }
     std::string_view value = trimmed_folds(text_.substr(begin, end - begin));
-    if (!at_end()) ++at_;
+    if (!at_end() && peek() == ';') ++at_;
     if (value.ends_with('"') && std::ranges::count(value, '"') == 1) {
       note_defect(defects_, "unterminated_quote");
       value = trimmed_folds(value.substr(0, value.size() - 1));

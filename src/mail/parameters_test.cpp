@@ -87,6 +87,8 @@ TEST(Parameters, AreReadAsTheWildWritesThem) {
       {"charset=utf-8", "", {{"charset", "utf-8"}}, {"missing_semicolon"}},
       {"a/b; x=\"y\" z=w", "a/b", {{"x", "y"}, {"z", "w"}}, {"missing_semicolon"}},
       {"a/b; x=\"y\" junk; z=w", "a/b", {{"x", "y"}, {"z", "w"}}, {"missing_semicolon", "missing_equals_sign"}},
+      {"a/b; x=y\r\n z=\"w\"; v=u", "a/b", {{"x", "y"}, {"z", "w"}, {"v", "u"}}, {"missing_semicolon"}},
+      {"a/b; x=y  z=w", "a/b", {{"x", "y  z=w"}}, {"unquoted_blank"}},
       {"a/b; =x; y=z", "a/b", {{"y", "z"}}, {"missing_name"}},
       {"a/b; *=x; y=z", "a/b", {{"y", "z"}}, {"missing_name"}},
       {"a/b; foo; y=z", "a/b", {{"y", "z"}}, {"missing_equals_sign"}},
@@ -158,8 +160,8 @@ TEST(Parameters, AreFoundByName) {
 }
 
 TEST(Parameters, AreLinearInHostileValues) {
-  for (const std::string_view piece :
-       {"(", "\"", ";", "=", "; a=\"", "; a=(", "; a", "a\\", "; a*0*=%", "(\\", " ", "; a=b\""}) {
+  for (const std::string_view piece : {"(", "\"", ";", "=", "; a=\"", "; a=(", "; a", "a\\", "; a*0*=%", "(\\", " ",
+                                       "; a=b\"", "; a=b    ", " a=\"b"}) {
     std::string field;
     while (field.size() < 300'000) field += piece;
     EXPECT_LE(parse_parameterized(field).parameters.size(), kParameterSegmentsMax) << piece;
