@@ -13,6 +13,12 @@ Result<std::optional<std::string_view>> LineBuffer::next_line(std::size_t octets
   const std::string_view all = octets_;
   const std::size_t end = all.find("\r\n", scanned_);
   if (end == std::string_view::npos) {
+    if (begin_ > 0) {  // an idle session holds no buffer (LIMITS.md): what is left gets one of its size
+      std::string(all.substr(begin_)).swap(octets_);
+      scanned_ -= begin_;
+      begin_ = 0;
+      return next_line(octets_max);
+    }
     // A CR at the very end may be half of a CRLF: look at it again, and do not count it.
     const std::size_t half = all.size() > begin_ && all.back() == '\r' ? 1 : 0;
     scanned_ = all.size() - half;

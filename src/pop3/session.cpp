@@ -151,7 +151,7 @@ void Session::State::emit(Actions& out) {
       out.emplace_back(Send{std::string(rest.substr(0, kSendOctetsMax))});
     }
   }
-  output = std::string();
+  std::string().swap(output);  // an assignment would keep its buffer
 }
 
 void Session::State::ask(Question kind, Action action, Actions& out) {

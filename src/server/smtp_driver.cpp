@@ -85,6 +85,8 @@ class SmtpDriver {
       Signal nothing;
       const Result<void> paused = co_await nothing.wait(now() + drive_->timeouts.after_errors);
       (void)paused;  // always timeout: that is the pause
+    } else if (std::holds_alternative<smtp::AskFlushed>(*action)) {
+      answer.emplace().reply.code = 250;
     } else if (std::holds_alternative<smtp::HangUp>(*action)) {
       stream_->close();
     } else {

@@ -19,7 +19,7 @@ namespace postrider::server {
 class SmtpAnswers {
  public:
   virtual ~SmtpAnswers() = default;
-  /// Does any action but Send, Pause and HangUp; gives the answer where it is a question.
+  /// Does any action but Send, Pause, AskFlushed and HangUp; gives the answer where it is a question.
   [[nodiscard]] virtual Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };
 

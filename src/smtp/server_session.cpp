@@ -15,7 +15,15 @@ namespace {
 
 constexpr std::size_t kPendingOctetsMax = 64 * 1024 + kContentChunkOctetsMax;  // what waits and one read more
 constexpr std::size_t kSwallowedLineOctetsMax = 64 * 1024;                     // of a command line over its limit
-constexpr std::size_t kUsedOctetsMax = 16 * 1024;  // used up in front of `pending` before it is moved down
+constexpr std::size_t kActionsMax = 32;             // made of one read before they must be done
+constexpr std::size_t kReplyOctetsMax = 16 * 1024;  // the same, of the replies of a group
+constexpr std::size_t kUsedOctetsMax = 16 * 1024;   // used up in front of `pending` before it is moved down
+
+bool is_much(const Actions& out) {
+  if (out.size() >= kActionsMax) return true;
+  const auto* const replies = out.empty() ? nullptr : std::get_if<Send>(&out.back());
+  return replies != nullptr && replies->octets.size() >= kReplyOctetsMax;
+}
 
 }  // namespace
 
@@ -95,10 +103,10 @@ void ServerSession::State::run_pending(Actions& out) {
   run(rest, out);
   pending_used = pending.size() - rest.size();
   if (rest.empty()) {
-    pending = std::string();  // an idle session holds no buffer (LIMITS.md)
+    std::string().swap(pending);  // an idle session holds no buffer (LIMITS.md); an assignment would keep it
     pending_used = 0;
-  } else if (pending_used > kUsedOctetsMax) {
-    pending.erase(0, pending_used);
+  } else if (pending_used > (asking == Asking::nothing ? 0 : kUsedOctetsMax)) {
+    std::string(rest).swap(pending);  // the start of a line, in a buffer of its size
     pending_used = 0;
   }
 }
@@ -107,6 +115,10 @@ void ServerSession::State::run_pending(Actions& out) {
 void ServerSession::State::run(std::string_view& rest, Actions& out) {
   bool moved = true;
   while (moved && asking == Asking::nothing) {
+    if (!rest.empty() && is_much(out)) {
+      ask(Asking::flushed, AskFlushed{}, out);
+      break;
+    }
     switch (phase) {
       case Phase::closed: rest = {}; return;
       case Phase::command:
@@ -257,7 +269,8 @@ void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
     return;
   }
   switch (asked) {
-    case Asking::nothing: break;
+    case Asking::nothing:
+    case Asking::flushed: break;
     case Asking::connect:
       if (!is_positive(reply)) return hang_up(reply, out);  // 5321 §3.1
       rights = answer.rights;
@@ -353,7 +366,7 @@ void ServerSession::State::hang_up(const Reply& reply, Actions& out) {
   send(reply, out);
   phase = Phase::closed;
   asking = Asking::nothing;
-  pending = std::string();
+  std::string().swap(pending);
   pending_used = 0;
   out.emplace_back(HangUp{});
 }

@@ -145,9 +145,11 @@ struct LimitReached {
   Limit limit;
 };
 struct DropTransaction {};  ///< forget envelope and content (RSET, new EHLO, refused content, end of session)
+struct AskFlushed {};       ///< question: is all before it done? Accept with 250. Asked where one read has much to be
+                            ///< done, so that a session's memory stays within its limit (SECURITY R7)
 struct HangUp {};
 using Action = std::variant<Send, Pause, LimitReached, AskConnect, AskXclient, AskHello, AskSender, AskRecipient,
-                            BeginContent, AppendContent, EndContent, DropTransaction, HangUp>;
+                            BeginContent, AppendContent, EndContent, DropTransaction, AskFlushed, HangUp>;
 using Actions = std::deque<Action>;
 
 /// The kinds of wait a server session has. The driver maps each to a duration (LIMITS.md); the engine knows no

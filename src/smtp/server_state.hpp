@@ -48,6 +48,7 @@ struct ServerSession::State {
     begin_data,
     begin_chunk,
     end_content,
+    flushed,
   };
 
   explicit State(const ServerSettings* s) : settings(s) {}

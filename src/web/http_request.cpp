@@ -154,7 +154,7 @@ RequestReader::Step RequestReader::next() {
     if (const auto* refusal = std::get_if<HttpRefusal>(&end)) return *refusal;
     if (std::holds_alternative<NeedMore>(end)) {
       if (is_idle()) {
-        input_ = {};  // an idle connection holds no buffer
+        std::string().swap(input_);  // an idle connection holds no buffer; an assignment would keep it
         begin_ = 0;
       }
       return NeedMore{};

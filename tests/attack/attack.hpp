@@ -54,11 +54,13 @@ class Victim {
   using Answers = std::function<std::optional<smtp::Reply>(dialogue::Question question, std::string_view subject)>;
 
   Victim(const dialogue::Script& script, Answers answers)
-      : runner_(script.settings(),
-                [&script, answers = std::move(answers)](dialogue::Question question, std::string_view subject) {
-                  std::optional<smtp::Reply> own = answers ? answers(question, subject) : std::nullopt;
-                  return own ? std::move(*own) : script.answer(question, subject);
-                }) {
+      : runner_(
+            script.settings(),
+            [&script, answers = std::move(answers)](dialogue::Question question, std::string_view subject) {
+              std::optional<smtp::Reply> own = answers ? answers(question, subject) : std::nullopt;
+              return own ? std::move(*own) : script.answer(question, subject);
+            },
+            script.rights) {
     runner_.start();
   }
   void begin(Start start) {

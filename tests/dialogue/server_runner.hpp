@@ -108,6 +108,9 @@ class ServerRunner {
                      [&](const smtp::BeginContent&) { return begin(); },
                      [&](const smtp::AppendContent& a) { return append(a); },
                      [&](const smtp::EndContent&) { return end(answered); },
+                     [&](const smtp::AskFlushed&) {
+                       return std::optional(smtp::Reply{.code = 250, .enhanced = {}, .text = {}});
+                     },
                      [&](const smtp::HangUp&) {
                        hung_up_ = true;
                        return std::optional<smtp::Reply>();
