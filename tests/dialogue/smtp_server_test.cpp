@@ -156,5 +156,110 @@ TEST(SmtpServer, LateEventsAfterTheEndDoNothing) {
   EXPECT_EQ(runner.broken, "");
 }
 
+/// The limits that were told of while `octets` came, in order.
+std::vector<smtp::Limit> limits_of(const Script& script, const std::string& octets) {
+  ServerRunner runner(
+      script.settings(),
+      [&script](Question question, std::string_view subject) { return script.answer(question, subject); },
+      script.rights);
+  runner.start();
+  runner.receive(octets, smtp::kContentChunkOctetsMax);
+  EXPECT_EQ(runner.broken, "");
+  return runner.limits;
+}
+
+std::string many(std::size_t times, std::string_view octets) {
+  std::string out;
+  for (std::size_t i = 0; i < times; ++i) out += octets;
+  return out;
+}
+
+TEST(SmtpServer, TellsOfEachLimit) {
+  using enum smtp::Limit;
+  using Limits = std::vector<smtp::Limit>;
+  Script script;
+  script.max_message_size = 100'000;
+  script.max_recipients = 1;
+  const std::string hello = "EHLO c\r\n";
+  const std::string data = hello + "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n";
+  const std::pair<std::string, Limits> rows[] = {
+      {"NOOP " + std::string(2041, 'x') + "\r\n", {}},
+      {"NOOP " + std::string(2042, 'x') + "\r\n", {command_line}},
+      {std::string(70'000, 'x'), {swallowed}},
+      {hello + "MAIL FROM:<" + std::string(65, 'x') + "@b.test>\r\n", {address}},
+      {data + std::string(65'535, 'x') + "\r\n.\r\n", {data_line}},
+      {hello + "MAIL FROM:<a@b.test> SIZE=100001\r\n", {message_size}},
+      {data + many(1001, std::string(98, 'x') + "\r\n") + ".\r\n", {message_size}},
+      {data + many(13'000, std::string(98, 'x') + "\r\n"), {swallowed}},
+      {hello + "BDAT 99999999999\r\n", {swallowed}},
+      {hello + "MAIL FROM:<>\r\nRCPT TO:<c@d.test>\r\nRCPT TO:<c@d.test>\r\n", {recipients}},
+      {many(20, "FOO\r\n"), {}},
+      {many(21, "FOO\r\n"), {errors}},
+      {many(100, "NOOP\r\n"), {}},
+      {many(101, "NOOP\r\n"), {idle_commands}},
+      {data + "a\nb\r\n.\r\n", {bare_newline}},
+      {"GET / HTTP/1.1\r\n", {other_protocol}},
+      {"\x16\x03", {other_protocol}},
+  };
+  for (const auto& [octets, want] : rows) EXPECT_EQ(limits_of(script, octets), want) << octets.substr(0, 100);
+  script.rights.bare_newline = smtp::BareNewline::normalize;
+  EXPECT_EQ(limits_of(script, data + "a\nb\r\n.\r\n"), Limits{bare_newline}) << "taken all the same";
+}
+
+TEST(SmtpServer, TellsOfWaitsAndEarlyTalkers) {
+  const Script script = plain();
+  for (const auto& [event, limit] : {std::pair<smtp::Event, smtp::Limit>{smtp::TimedOut{}, smtp::Limit::wait},
+                                     {smtp::TooSlow{}, smtp::Limit::rate}}) {
+    ServerRunner runner = make_runner(script);
+    runner.start();
+    runner.step(event);
+    EXPECT_EQ(runner.limits, std::vector<smtp::Limit>{limit});
+  }
+  ServerRunner runner = make_runner(script);
+  runner.start_early();
+  EXPECT_EQ(runner.limits, std::vector<smtp::Limit>{smtp::Limit::early_talker});
+  EXPECT_TRUE(runner.hung_up());
+}
+
+TEST(SmtpServer, OneReplyOfLmtpIsForEachRecipient) {
+  Script script;
+  script.protocol = smtp::Protocol::lmtp;
+  const smtp::ServerSettings settings = script.settings();
+  smtp::ServerSession session(&settings);
+  smtp::Actions out;
+  session.start(out);
+  const auto answer = [&](int code) {
+    session.step(smtp::Answered{{.code = code, .enhanced = "", .text = "ok"}}, out);
+  };
+  answer(220);
+  session.step(smtp::Received{"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<c@d.test>\r\nRCPT TO:<e@d.test>\r\nDATA\r\n.\r\n"},
+               out);
+  for (const int code : {250, 250, 250, 250, 354}) answer(code);
+  out.clear();
+  answer(250);
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(std::get<smtp::Send>(out.front()).octets, "250 ok\r\n250 ok\r\n");
+}
+
+TEST(SmtpServer, FutureReleaseNeedsTheTime) {
+  Script script;
+  script.rights.trusted = true;
+  const smtp::ServerSettings settings = script.settings();
+  smtp::ServerSession session(&settings);
+  smtp::Actions out;
+  session.start(out);
+  smtp::Answered answer{.reply = {.code = 220, .enhanced = "", .text = "mx"}};
+  answer.rights = script.rights;
+  session.step(answer, out);
+  session.step(smtp::Received{"EHLO c\r\nMAIL FROM:<> HOLDFOR=60\r\n"}, out);
+  out.clear();
+  answer.reply.code = 250;
+  session.step(answer, out);
+  ASSERT_EQ(out.size(), 1U);
+  const std::string& sent = std::get<smtp::Send>(out.front()).octets;
+  EXPECT_EQ(sent.find("FUTURERELEASE"), std::string::npos);
+  EXPECT_NE(sent.find("555 5.5.4"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace postrider::dialogue
