@@ -1,6 +1,6 @@
 // rooms: smtp mail core
-// The server engine: cuts change nothing, replies are well formed, contents hold no bare CR, LF or NUL, memory is
-// bounded. The first octet of the input is the seed of the cuts and of the answers.
+// The server engine: cuts change nothing, replies are well formed, contents hold no bare CR, LF or NUL but where they
+// may, memory is bounded. The first octet of the input is the seed of the cuts, the second has the settings and rights.
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "tests/dialogue/server_runner.hpp"
@@ -39,12 +39,28 @@ struct Seen {
   friend bool operator==(const Seen&, const Seen&) = default;
 };
 
-Seen play(std::string_view octets, Random* cuts) {
+/// The second octet, bit by bit.
+struct Mode {
+  explicit Mode(std::uint8_t bits) {
+    if ((bits & 1U) != 0) protocol = smtp::Protocol::lmtp;
+    binarymime = (bits & 2U) != 0;
+    if ((bits & 4U) != 0) rights.bare_newline = smtp::BareNewline::normalize;
+    rights.trusted = (bits & 8U) != 0;
+    rights.xclient = (bits & 16U) != 0;
+  }
+  smtp::Protocol protocol = smtp::Protocol::smtp;
+  bool binarymime = false;
+  smtp::PeerRights rights;
+};
+
+Seen play(std::string_view octets, const Mode& mode, Random* cuts) {
   dialogue::ServerRunner runner({.hostname = "mx",
                                  .own_domain = mail::Domain::parse("own.test").value(),
                                  .max_message_size = kMessageOctetsMax,
-                                 .max_recipients = 5},
-                                &answer);
+                                 .max_recipients = 5,
+                                 .protocol = mode.protocol,
+                                 .binarymime = mode.binarymime},
+                                &answer, mode.rights);
   runner.start();
   while (!octets.empty()) {
     const std::size_t size = cuts == nullptr ? octets.size() : 1 + cuts->below(cuts->below(4) == 0 ? 3000 : 9);
@@ -79,12 +95,14 @@ void check_content(std::string_view content) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
+  if (size < 2) return 0;
   SeededRandom cuts(data[0]);
-  const std::string_view octets(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const Seen whole = play(octets, nullptr);
-  check(whole == play(octets, &cuts), "cuts change nothing");
+  const std::string_view octets(reinterpret_cast<const char*>(data) + 2, size - 2);
+  const Mode mode(data[1]);
+  const Seen whole = play(octets, mode, nullptr);
+  check(whole == play(octets, mode, &cuts), "cuts change nothing");
   check_replies(whole.sent);
+  if (mode.binarymime) return 0;
   for (const std::string& content : whole.taken) check_content(content);
   return 0;
 }
