@@ -157,8 +157,9 @@ class Postrider:
     def configure(self, top="", smtp="", outbound="", sections=""):
         self.config.write_text(CONFIG.format(top=top, smtp=smtp, outbound=outbound, sections=sections))
 
-    def start(self, *words):
-        process = Process([BINARY, "-c", self.config, "serve", *words])
+    def start(self, *words, before=()):
+        """`before`: words of a command that starts it, as prlimit."""
+        process = Process([*before, BINARY, "-c", self.config, "serve", *words])
         self.process = process
         process.wait_line(lambda line: line == "ready", "the line \"ready\"")
         self.ports = {}
