@@ -1,18 +1,31 @@
 // rooms: smtp mail core
 // The client engine against a remote that says anything: every transaction ends with one outcome for each recipient,
-// and no bare CR or LF is ever written. Input: a seed octet, an octet of flags, a content up to the first 0xFF, the
-// remote.
+// and no bare CR or LF is ever written, but inside of the chunks of a binary content. Input: a seed octet, an octet of
+// flags, a content up to the first 0xFF, the remote.
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
 #include "tests/dialogue/client_runner.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 using namespace postrider;
 
 namespace {
+
+/// What is sent without the octets of BDAT chunks; a binary content is sent in no other way.
+std::string without_chunks(const std::vector<std::string>& writes) {
+  std::string out;
+  for (const std::string& write : writes) {
+    const bool chunk = write.starts_with("BDAT ");
+    out += chunk ? write.substr(0, write.find("\r\n") + 2) : write;
+    check(!chunk || write.contains("\r\n"), "a BDAT command is a line");
+  }
+  return out;
+}
 
 void check_lines(std::string_view sent) {
   for (std::size_t i = 0; i < sent.size(); ++i) {
@@ -43,11 +56,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t begun = 0;
   const std::size_t recipients = 1 + (flags & 3U);
   const auto begin = [&] {
-    smtp::ClientTransaction transaction{
-        .reverse_path = mail::Path::null(), .recipients = {}, .size_octets = parts.first.size()};
-    for (std::size_t i = 0; i < recipients; ++i)
-      transaction.recipients.push_back(mail::Address::parse("\"a b\"@x.test").value());
+    smtp::ClientTransaction transaction{.reverse_path = mail::Path::null(),
+                                        .recipients = {},
+                                        .size_octets = parts.first.size(),
+                                        .request = {},
+                                        .recipient_requests = {}};
+    for (std::size_t i = 0; i < recipients; ++i) {
+      const std::string_view text = (flags & 64U) != 0 && i == 1 ? "\xc3\xb6@x.test" : "\"a b\"@x.test";
+      transaction.recipients.push_back(mail::Address::parse(text, mail::Utf8::yes).value());
+    }
     if ((flags & 4U) != 0) transaction.request.body = smtp::BodyType::eight_bit_mime;
+    if ((flags & 128U) != 0) {
+      transaction.request = {
+          .utf8 = mail::Utf8::no,
+          .body = smtp::BodyType::binary_mime,
+          .returned = mail::ReturnContent::headers,
+          .envelope_id = "e=1",
+          .deliver_by =
+              mail::DeliverBy{.within = std::chrono::seconds(9), .mode = mail::DeliverBy::Mode::notify, .trace = true},
+          .hold_for = std::nullopt,
+          .hold_until = std::nullopt,
+          .priority = 3};
+      transaction.recipient_requests.assign(
+          recipients, {.notify = mail::NotifyOn{}, .original_type = "rfc822", .original = "a+b=c@x.test"});
+    }
     ++begun;
     runner.begin(std::move(transaction));
   };
@@ -66,6 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(runner.done.size() == begun, "every transaction ends once");
   check(runner.refused.size() <= 1 && (runner.refused.empty() || begun == 0), "a refused session has no transactions");
   for (const smtp::TransactionDone& done : runner.done) check_outcomes(done, recipients);
-  check_lines(runner.sent);
+  const std::string commands = without_chunks(runner.writes);
+  check_lines(commands);
+  if ((flags & 128U) != 0) check(!commands.contains("DATA\r\n"), "a binary content never goes by DATA");
   return 0;
 }

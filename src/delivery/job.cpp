@@ -2,6 +2,7 @@
 
 #include "core/await.hpp"
 #include "core/overloaded.hpp"
+#include "core/text.hpp"
 #include "delivery/events.hpp"
 #include "mail/trace_fields.hpp"
 
@@ -13,6 +14,7 @@ namespace postrider::delivery {
 namespace {
 
 constexpr int kCommitTriesMax = 5;
+constexpr std::size_t kHeaderChunkOctets = 64 * 1024;
 
 std::string_view name_of(queue::Attempt attempt) {
   switch (attempt) {
@@ -38,6 +40,19 @@ bool put_off_failures(std::vector<Ended>* ended) {
   return any;
 }
 
+/// Nothing was in the way but a report of success: without it, as what was relayed must not be relayed again. False:
+/// there are no successes to tell of.
+bool forgo_successes(std::vector<Ended>* ended) {
+  bool any = false;
+  for (Ended& one : *ended) {
+    const bool tells = one.outcome.attempt == queue::Attempt::relayed && one.recipient.request.notify &&
+                       one.recipient.request.notify->success && !one.outcome.reports_passed_on;
+    any = any || tells;
+    if (tells) one.outcome.reports_passed_on = true;
+  }
+  return any;
+}
+
 queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& remote) {
   queue::Attempt attempt = queue::Attempt::deferred;
   if (smtp::is_positive(of.reply)) attempt = queue::Attempt::relayed;
@@ -46,7 +61,21 @@ queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& r
   if (status.empty()) {  // 3463 §2: the class is known from the code
     status = attempt == queue::Attempt::relayed ? "2.0.0" : attempt == queue::Attempt::failed ? "5.0.0" : "4.0.0";
   }
-  return {.attempt = attempt, .status = std::move(status), .reply = smtp::to_line(of.reply), .remote = remote};
+  return {.attempt = attempt,
+          .status = std::move(status),
+          .reply = smtp::to_line(of.reply),
+          .remote = remote,
+          .reports_passed_on = of.reports_passed_on};
+}
+
+/// What goes on with a recipient: what was asked for, and the address as it was given when an alias changed it (3461
+/// §5.2.1).
+mail::RecipientRequest request_of(const queue::Recipient& recipient) {
+  mail::RecipientRequest request = recipient.request;
+  if (!request.original_type.empty() || !recipient.original) return request;
+  request.original_type = recipient.original->is_ascii() ? "rfc822" : "utf-8";  // 6533 §3
+  request.original = recipient.original->text();
+  return request;
 }
 
 /// The entry's content as the relay reads it.
@@ -63,12 +92,35 @@ class StoredContent final : public ContentSource {
   store::ContentReader reader_;
 };
 
+/// Whether the header section has octets over 127, so that only SMTPUTF8 can carry it (6531 §3.6). Leaves the content
+/// anywhere.
+Task<Result<bool>> has_utf8_header(ContentSource* content) {
+  std::string last;  // of the chunk before, as the empty line may be cut
+  for (;;) {
+    Result<std::string> chunk = co_await content->next(kHeaderChunkOctets);
+    if (!chunk) co_return fail(chunk);
+    if (chunk->empty()) co_return false;
+    const std::string octets = last + *chunk;
+    const std::string_view part(octets.data(), std::min(octets.find("\r\n\r\n"), octets.size()));
+    if (!is_ascii(part)) co_return true;
+    if (part.size() < octets.size()) co_return false;
+    last = octets.substr(octets.size() - std::min<std::size_t>(octets.size(), 3));
+  }
+}
+
 }  // namespace
 
 Job::Job(Workshop* workshop, queue::Job job)
     : workshop_(workshop), entry_(std::move(job.entry)), recipients_(std::move(job.recipients)) {}
 
 Task<void> Job::run(std::shared_ptr<Job> job) {
+  const std::optional<queue::Outcome> overdue = job->workshop_->rooms.queue->overdue(job->entry_);
+  if (overdue) {
+    std::vector<Ended> ended;
+    for (queue::Recipient& recipient : job->recipients_) ended.push_back({std::move(recipient), *overdue});
+    co_await job->settle(std::move(ended));
+    co_return;
+  }
   std::vector<queue::Recipient> elsewhere;
   for (queue::Recipient& recipient : job->recipients_) {
     if (recipient.account) {
@@ -107,9 +159,9 @@ Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> rec
                    [&](const route::Hold&) {
                      return queue::Outcome{queue::Attempt::deferred, "4.3.2", "451 4.3.2 held by " + decision.rule, {}};
                    },
-                   [&](const route::Discard&) {
+                   [&](const route::Discard&) {  // nobody reports a success of it
                      return queue::Outcome{
-                         queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}};
+                         queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}, true};
                    },
                    [](const route::NoRoute& none) {
                      const auto attempt = none.permanent ? queue::Attempt::failed : queue::Attempt::deferred;
@@ -130,13 +182,17 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
   std::string destination = group.relay.destination;
   Destinations::Slot slot = co_await workshop.destinations.take(std::move(destination));
   StoredContent content(workshop.doors.store, job->entry_.content);
-  RelayMessage message{.reverse_path = job->entry_.reverse_path,
-                       .recipients = {},
-                       .size_octets = job->entry_.content.size_octets(),
-                       .has_eight_bit = job->entry_.has_eight_bit};
-  for (const queue::Recipient& recipient : group.recipients) message.recipients.push_back(recipient.address);
-  const RelayResult result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(group.relay),
-                                            std::move(message), &content);
+  RelayMessage message = job->message_of(group.recipients);
+  RelayResult result;
+  const Result<void> checked = co_await check_header(&content, &message);
+  if (checked) {
+    result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(group.relay),
+                            std::move(message), &content);
+  } else {
+    const smtp::RecipientOutcome unread{.reply = {.code = 451, .enhanced = "4.3.0", .text = describe(checked.error())},
+                                        .phase = smtp::Phase::connect};
+    result.outcomes.assign(group.recipients.size(), unread);
+  }
   const bool reached = std::ranges::any_of(result.outcomes, [](const smtp::RecipientOutcome& outcome) {
     return outcome.phase != smtp::Phase::connect && outcome.phase != smtp::Phase::greeting;
   });
@@ -147,6 +203,33 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
   }
   co_await job->settle(std::move(ended));
   if (--job->carrying_ == 0) job->carried_();
+}
+
+RelayMessage Job::message_of(const std::vector<queue::Recipient>& recipients) const {
+  RelayMessage message{.reverse_path = entry_.reverse_path,
+                       .recipients = {},
+                       .size_octets = entry_.content.size_octets(),
+                       .has_eight_bit = entry_.has_eight_bit || !is_ascii(entry_.content.prefix),
+                       .request = entry_.request,
+                       .arrival = entry_.arrival,
+                       .recipient_requests = {}};
+  if (!message.has_eight_bit) message.request.utf8 = mail::Utf8::no;
+  bool asked = false;
+  for (const queue::Recipient& recipient : recipients) {
+    message.recipients.push_back(recipient.address);
+    message.recipient_requests.push_back(request_of(recipient));
+    asked = asked || message.recipient_requests.back() != mail::RecipientRequest{};
+  }
+  if (!asked) message.recipient_requests.clear();
+  return message;
+}
+
+Task<Result<void>> Job::check_header(ContentSource* content, RelayMessage* message) {
+  if (message->request.utf8 == mail::Utf8::no) co_return Result<void>{};
+  const Result<bool> found = co_await has_utf8_header(content);
+  if (!found) co_return fail(found);
+  message->request.utf8 = *found ? mail::Utf8::yes : mail::Utf8::no;
+  co_return Result<void>{};
 }
 
 Task<void> Job::deliver_locally(queue::Recipient recipient) {
@@ -181,6 +264,7 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
   const queue::Outcome outcome{queue::Attempt::delivered, "2.0.0", "250 2.0.0 delivered", {}};
   std::vector<Ended> ended;
   ended.push_back({recipient, outcome});
+  std::optional<queue::NewEntry> report;
   Result<void> result = error(Error::conflict, "delivery.append");
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
     if (tries > 0) {
@@ -203,6 +287,13 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
       unlock();
       co_return fail(fate);
     }
+    Ended one{ended.front().recipient, outcome};
+    const Result<std::optional<queue::NewEntry>> made = co_await stage_success(&transaction, *fate, std::move(one));
+    if (!made) {
+      unlock();
+      co_return fail(made);
+    }
+    report = *made;
     workshop_->rooms.queue->stage_entry(transaction, entry);
     const Result<store::Version> committed =
         co_await workshop_->turns.append(*recipient.account, message, std::move(transaction));
@@ -220,9 +311,17 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
   }
   if (result) {
     workshop_->rooms.queue->settled(entry_.id, recipient.number);
+    if (report) workshop_->rooms.queue->accepted(*report);
     tell(ended.front());
   }
   co_return result;
+}
+
+Task<Result<std::optional<queue::NewEntry>>> Job::stage_success(store::Transaction* transaction, queue::Fate fate,
+                                                                Ended ended) {
+  if (fate != queue::Fate::report_success) co_return std::optional<queue::NewEntry>();
+  std::vector<Reported> about(1, Reported{std::move(ended.recipient), std::move(ended.outcome)});
+  co_return co_await workshop_->reporter.stage(transaction, entry_, std::move(about), ReportKind::success);
 }
 
 Task<void> Job::settle(std::vector<Ended> ended) {
@@ -243,8 +342,10 @@ Task<void> Job::settle_batch(std::vector<Ended> ended) {
       if (!result) break;
     }
     result = co_await commit(&ended);
-    if (!result && result.error().code == Error::exhausted && put_off_failures(&ended))
-      result = co_await commit(&ended);
+    if (result || result.error().code == Error::conflict) continue;
+    const bool put_off = result.error().code == Error::exhausted && put_off_failures(&ended);
+    const bool forgone = forgo_successes(&ended);
+    if (put_off || forgone) result = co_await commit(&ended);
   }
   for (const Ended& one : ended) {
     if (result) {
@@ -262,8 +363,9 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
   co_await lock();
   queue::Entry entry = entry_;
   store::Transaction transaction;
-  std::vector<Failure> to_sender;
-  std::vector<Failure> to_postmaster;
+  std::vector<Reported> failures;
+  std::vector<Reported> notices;
+  std::vector<Reported> successes;
   Result<void> staged;
   for (const Ended& one : *ended) {
     const Result<queue::Fate> fate =
@@ -272,15 +374,16 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
       staged = fail(fate);
       break;
     }
-    if (*fate == queue::Fate::report_sender) to_sender.push_back({one.recipient, one.outcome});
-    if (*fate == queue::Fate::held_for_postmaster) to_postmaster.push_back({one.recipient, one.outcome});
+    if (*fate == queue::Fate::report_sender) failures.push_back({one.recipient, one.outcome});
+    if (*fate == queue::Fate::held_for_postmaster) notices.push_back({one.recipient, one.outcome});
+    if (*fate == queue::Fate::report_success) successes.push_back({one.recipient, one.outcome});
   }
   std::vector<queue::NewEntry> reports;
-  for (const auto& [failures, to] :
-       {std::pair(&to_sender, queue::ReportTo::sender), std::pair(&to_postmaster, queue::ReportTo::postmaster)}) {
-    if (!staged || failures->empty()) continue;
+  for (const auto& [about, kind] : {std::pair(&failures, ReportKind::failure), std::pair(&notices, ReportKind::notice),
+                                    std::pair(&successes, ReportKind::success)}) {
+    if (!staged || about->empty()) continue;
     Result<std::optional<queue::NewEntry>> report =
-        co_await workshop_->reporter.stage(&transaction, entry_, *failures, to);
+        co_await workshop_->reporter.stage(&transaction, entry_, *about, kind);
     if (!report) {
       staged = fail(report);
     } else if (*report) {

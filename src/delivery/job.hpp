@@ -50,7 +50,13 @@ class Job {
   [[nodiscard]] Task<void> deliver_locally(queue::Recipient recipient);
   /// The commit that takes the recipient off the queue and appends to the mailbox: exactly once, whatever crashes.
   [[nodiscard]] Task<Result<void>> append(queue::Recipient recipient);
+  /// Stages the report of a local delivery where `fate` asks for one (3461 §4.1), so that both are said in one commit.
+  [[nodiscard]] Task<Result<std::optional<queue::NewEntry>>> stage_success(store::Transaction* transaction,
+                                                                           queue::Fate fate, Ended ended);
   [[nodiscard]] static Task<void> carry(std::shared_ptr<Job> job, Group group);
+  [[nodiscard]] RelayMessage message_of(const std::vector<queue::Recipient>& recipients) const;
+  /// SMTPUTF8 was asked for: whether the message needs it (6531 §3.6). Errors  as ContentSource::next.
+  [[nodiscard]] static Task<Result<void>> check_header(ContentSource* content, RelayMessage* message);
   /// Finds the next hop of every recipient that is not here. Those that have none are settled.
   [[nodiscard]] Task<std::vector<Group>> find_groups(std::vector<queue::Recipient> recipients);
   /// Commits outcomes, with the report that they lead to. Those that could not be committed are given back.

@@ -48,7 +48,7 @@ class Driver {
         co_await perform(clock, std::move(action));
         begin_wait(clock);
       } else if (session_.ready()) {
-        next_transaction();
+        next_transaction(clock->wall());
         begin_wait(clock);
       } else {
         co_await read();
@@ -68,20 +68,32 @@ class Driver {
     until_ = clock->steady() + wait_of(settings_->timeouts, wait);
   }
 
-  void next_transaction() {
+  void next_transaction(WallTime now) {
     const std::size_t done = result_.outcomes.size();
     if (done == message_->recipients.size()) return session_.quit(todo_);
     const std::size_t count = std::min(kRecipientsATransactionMax, message_->recipients.size() - done);
-    const auto first = message_->recipients.begin() + static_cast<std::ptrdiff_t>(done);
+    smtp::ClientTransaction transaction{.reverse_path = message_->reverse_path,
+                                        .recipients = part_of(message_->recipients, done, count),
+                                        .size_octets = message_->size_octets,
+                                        .request = message_->request,
+                                        .recipient_requests = {}};
+    // What the content is decides, not what was said of it; but for a binary one, which no scan tells from others.
+    if (transaction.request.body != mail::BodyType::binary_mime)
+      transaction.request.body = message_->has_eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
+    if (!message_->recipient_requests.empty())
+      transaction.recipient_requests = part_of(message_->recipient_requests, done, count);
+    if (transaction.request.deliver_by)  // 2852 §4.1.4: what is left of the time
+      transaction.request.deliver_by->within -= std::chrono::ceil<std::chrono::seconds>(now - message_->arrival);
     content_->rewind();
     result_.began = true;
     wait_.reset();  // each transaction has waits of its own
-    session_.begin({.reverse_path = message_->reverse_path,
-                    .recipients = {first, first + static_cast<std::ptrdiff_t>(count)},
-                    .size_octets = message_->size_octets,
-                    .request = {.body = message_->has_eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit},
-                    .recipient_requests = {}},
-                   todo_);
+    session_.begin(std::move(transaction), todo_);
+  }
+
+  template <class T>
+  static std::vector<T> part_of(const std::vector<T>& all, std::size_t first, std::size_t count) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
   }
 
   Task<void> perform(Clock* clock, smtp::ClientAction action) {

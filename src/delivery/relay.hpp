@@ -49,6 +49,10 @@ struct RelayMessage {
   std::vector<mail::Address> recipients;  ///< at least one
   std::uint64_t size_octets = 0;
   bool has_eight_bit = false;
+  /// As ClientTransaction has it, but `deliver_by` counts from `arrival`, and of `body` only binary_mime counts.
+  mail::SenderRequest request = {};
+  WallTime arrival = {};
+  std::vector<mail::RecipientRequest> recipient_requests = {};  ///< empty, or one for each of `recipients`
 };
 
 struct RelayResult {

@@ -9,6 +9,7 @@ namespace postrider::delivery {
 namespace {
 
 constexpr std::size_t kReturnedHeadersOctetsMax = 32 * 1024;
+constexpr std::size_t kChunkOctets = 64 * 1024;
 
 /// A failure that nobody could be told of by mail: the trace and this event are what is left.
 struct ReportImpossible {
@@ -29,13 +30,28 @@ std::string boundary_of(Random& random) {
   return out;
 }
 
-mail::DsnRecipient to_dsn(const Failure& failure) {
-  const auto [host, address] = std::pair(failure.outcome.remote.substr(0, failure.outcome.remote.find(' ')), 0);
-  return {.final_recipient = failure.recipient.address,
-          .original_recipient = failure.recipient.original,
-          .status = failure.outcome.status,
-          .diagnostic = failure.outcome.reply,
-          .remote_mta = host};
+mail::DsnRecipient to_dsn(const Reported& reported) {
+  const queue::Recipient& recipient = reported.recipient;
+  const std::string& remote = reported.outcome.remote;
+  return {.final_recipient = recipient.address,
+          .original_recipient = recipient.original,
+          .original_type = recipient.request.original_type,
+          .original = recipient.request.original,
+          .status = reported.outcome.status,
+          .diagnostic = reported.outcome.reply,
+          .remote_mta = remote.substr(0, remote.find(' '))};
+}
+
+mail::DsnAction action_of(ReportKind kind, const queue::Outcome& outcome) {
+  if (kind != ReportKind::success) return mail::DsnAction::failed;
+  return outcome.attempt == queue::Attempt::delivered ? mail::DsnAction::delivered : mail::DsnAction::relayed;
+}
+
+/// 3461 §4.3: the whole message only if it was asked for, and only of a failure. A binary one would need a way of its
+/// own (3030 §3), which a report must not depend on.
+bool returns_message(const queue::Entry& entry, ReportKind kind) {
+  return kind == ReportKind::failure && entry.request.returned == mail::ReturnContent::full &&
+         entry.request.body != mail::BodyType::binary_mime && entry.content.size_octets() <= kReturnedMessageOctetsMax;
 }
 
 }  // namespace
@@ -45,10 +61,10 @@ Task<Result<std::vector<queue::NewRecipient>>> Reporter::addressees(mail::Addres
   if (!found) co_return fail(found);
   std::vector<queue::NewRecipient> out;
   if (std::holds_alternative<directory::NotOurs>(*found)) {
-    out.push_back({.address = address, .original = std::nullopt, .account = std::nullopt});
+    out.push_back({.address = address, .original = std::nullopt, .account = std::nullopt, .request = {}});
   } else if (const auto* const deliverable = std::get_if<directory::Deliverable>(&*found)) {
     for (const directory::Target& target : deliverable->targets) {
-      out.push_back({.address = target.address, .original = std::nullopt, .account = target.account});
+      out.push_back({.address = target.address, .original = std::nullopt, .account = target.account, .request = {}});
     }
   }
   co_return out;
@@ -70,61 +86,101 @@ Task<Result<std::string>> Reporter::original_headers(store::Content content) {
   co_return headers;
 }
 
-Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction* transaction, queue::Entry entry,
-                                                             std::vector<Failure> failures, queue::ReportTo to) {
-  using Report = std::optional<queue::NewEntry>;
-  std::optional<mail::Address> reader;
-  Result<std::vector<queue::NewRecipient>> recipients = std::vector<queue::NewRecipient>();
-  if (to == queue::ReportTo::sender && !entry.reverse_path.is_null()) {
-    reader = entry.reverse_path.address();
-    recipients = co_await addressees(*reader);
-    if (!recipients) co_return fail(recipients);
+Task<Result<Reporter::Reader>> Reporter::find_reader(queue::Entry entry, mail::Domain failed_domain, ReportKind kind) {
+  Reader reader;
+  if (kind != ReportKind::notice && !entry.reverse_path.is_null()) {
+    reader.address = entry.reverse_path.address();
+    Result<std::vector<queue::NewRecipient>> found = co_await addressees(*reader.address);
+    if (!found) co_return fail(found);
+    reader.recipients = std::move(*found);
   }
-  if (recipients->empty()) {  // a stranger's failure, or a sender here who is gone: postmaster hears of it
-    reader = settings_.postmaster;
-    if (!reader) {
-      const Result<mail::Address> made = mail::Address::make("postmaster", failures.front().recipient.address.domain());
-      if (made) reader = *made;
+  if (reader.recipients.empty() && kind != ReportKind::success) {
+    // A stranger's failure, or a sender here who is gone: postmaster hears of it.
+    reader.address = settings_.postmaster;
+    if (!reader.address) {
+      const Result<mail::Address> made = mail::Address::make("postmaster", failed_domain);
+      if (made) reader.address = *made;
     }
-    if (reader) recipients = co_await addressees(*reader);
-    if (!recipients) co_return fail(recipients);
+    if (reader.address) {
+      Result<std::vector<queue::NewRecipient>> found = co_await addressees(*reader.address);
+      if (!found) co_return fail(found);
+      reader.recipients = std::move(*found);
+    }
   }
-  std::erase_if(*recipients, [&](const queue::NewRecipient& r) { return to != queue::ReportTo::sender && !r.account; });
-  if (recipients->empty()) {  // a notice to postmaster never leaves this host
-    doors_.events->emit(ReportImpossible{.id = entry.id.text(), .to = reader ? reader->text() : std::string()});
-    co_return Report();
+  if (kind == ReportKind::notice)  // it never leaves this host
+    std::erase_if(reader.recipients, [](const queue::NewRecipient& r) { return !r.account; });
+  if (reader.recipients.empty() && kind != ReportKind::success) {
+    doors_.events->emit(
+        ReportImpossible{.id = entry.id.text(), .to = reader.address ? reader.address->text() : std::string()});
   }
+  co_return reader;
+}
+
+Task<Result<std::shared_ptr<store::SealedBlob>>> Reporter::write(mail::Dsn dsn,
+                                                                 std::optional<store::Content> returned) {
+  const Result<std::unique_ptr<store::BlobWriter>> writer = co_await doors_.store->create_blob();
+  if (!writer) co_return fail(writer);
+  const Result<void> before = co_await (*writer)->append(dsn.before);
+  if (!before) co_return fail(before);
+  if (returned) {
+    store::ContentReader reader(doors_.store, std::move(*returned));
+    for (;;) {
+      const Result<std::string> chunk = co_await reader.next(kChunkOctets);
+      if (!chunk) co_return fail(chunk);
+      if (chunk->empty()) break;
+      const Result<void> appended = co_await (*writer)->append(*chunk);
+      if (!appended) co_return fail(appended);
+    }
+  }
+  const Result<void> after = co_await (*writer)->append(dsn.after);
+  if (!after) co_return fail(after);
+  co_return co_await (*writer)->seal();
+}
+
+Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction* transaction, queue::Entry entry,
+                                                             std::vector<Reported> recipients, ReportKind kind) {
+  using Report = std::optional<queue::NewEntry>;
+  mail::Domain domain = recipients.front().recipient.address.domain();
+  Result<Reader> reader = co_await find_reader(entry, std::move(domain), kind);
+  if (!reader) co_return fail(reader);
+  if (reader->recipients.empty()) co_return Report();
 
   Result<std::string> headers = co_await original_headers(entry.content);
   if (!headers) co_return fail(headers);
   const WallTime now = doors_.clock->wall();
+  const bool full = returns_message(entry, kind);
   mail::DsnInput input{.reporting_mta = settings_.hostname,
                        .queue_id = entry.id.text(),
-                       .to = *reader,
-                       .action = mail::DsnAction::failed,
+                       .to = *reader->address,
+                       .action = action_of(kind, recipients.front().outcome),
                        .recipients = {},
+                       .envelope_id = entry.request.envelope_id,
                        .arrival = entry.arrival,
                        .at = now,
                        .will_retry_until = std::nullopt,
                        .original_headers = std::move(*headers),
+                       .returned = full ? mail::ReturnContent::full : mail::ReturnContent::headers,
+                       .returned_has_eight_bit = entry.has_eight_bit,
+                       .utf8 = kind == ReportKind::notice ? mail::Utf8::no : entry.request.utf8,
                        .boundary = boundary_of(*doors_.random)};
-  for (const Failure& failure : failures) input.recipients.push_back(to_dsn(failure));
-  const std::string text = mail::build_dsn(input);
-
-  const Result<std::unique_ptr<store::BlobWriter>> writer = co_await doors_.store->create_blob();
-  if (!writer) co_return fail(writer);
-  const Result<void> appended = co_await (*writer)->append(text);
-  if (!appended) co_return fail(appended);
-  const Result<std::shared_ptr<store::SealedBlob>> sealed = co_await (*writer)->seal();
+  for (const Reported& reported : recipients) input.recipients.push_back(to_dsn(reported));
+  mail::Dsn dsn = mail::build_dsn(input);
+  mail::SenderRequest request;
+  request.utf8 = dsn.utf8;
+  const bool has_eight_bit = dsn.has_eight_bit;
+  std::optional<store::Content> returned;
+  if (full) returned = entry.content;
+  const Result<std::shared_ptr<store::SealedBlob>> sealed = co_await write(std::move(dsn), std::move(returned));
   if (!sealed) co_return fail(sealed);
 
   queue::NewEntry report{.id = rooms_.ids->next(),
-                         .reverse_path = mail::Path::null(),  // 5321 §4.5.5
-                         .recipients = std::move(*recipients),
+                         .reverse_path = mail::Path::null(),  // 5321 §4.5.5, 3461 §6.1
+                         .recipients = std::move(reader->recipients),
                          .content = {.prefix = {}, .dropped = {}, .body = (*sealed)->ref()},
                          .return_paths = {},
-                         .has_eight_bit = false,
+                         .has_eight_bit = has_eight_bit,
                          .report_to = queue::ReportTo::nobody,
+                         .request = std::move(request),
                          .arrival = now,
                          .client = "report about " + entry.id.text()};
   transaction->add_blob(*sealed);

@@ -1,4 +1,5 @@
-// What is told about recipients that failed for good: a DSN to the sender, or a notice to postmaster (SECURITY R8).
+// What is told about recipients: of a failure a DSN to the sender, or a notice to postmaster (SECURITY R8); of a
+// success a DSN to the sender who asked for it (3461 §4.1).
 #pragma once
 
 #include "delivery/deliverer.hpp"
@@ -9,10 +10,18 @@
 
 namespace postrider::delivery {
 
-/// A recipient that failed, and why.
-struct Failure {
+inline constexpr std::size_t kReturnedMessageOctetsMax = 1024 * 1024;  // RET=FULL (3461 §4.3); over it its headers
+
+/// A recipient that a report is about, and what became of it.
+struct Reported {
   queue::Recipient recipient;
   queue::Outcome outcome;
+};
+
+enum class ReportKind : std::uint8_t {
+  failure,  ///< to the sender
+  notice,   ///< of a failure, to postmaster
+  success,  ///< to the sender; all alike delivered, or relayed
 };
 
 class Reporter {
@@ -20,15 +29,23 @@ class Reporter {
   Reporter(Doors doors, Rooms rooms, Settings settings)
       : doors_(doors), rooms_(rooms), settings_(std::move(settings)) {}
 
-  /// Stages the report about `failures` of `entry` as a new entry, for the sender or for postmaster. nullopt: nobody is
-  /// there to be told (an event says so). The caller commits and then tells the queue of the new entry.
-  /// Errors  transient, exhausted from the store.
+  /// Stages the report about `recipients` of `entry` as a new entry. nullopt: nobody is there to be told (of a failure
+  /// an event says so). The caller commits and then tells the queue of the new entry. Errors  transient, exhausted from
+  /// the store.
   [[nodiscard]] Task<Result<std::optional<queue::NewEntry>>> stage(store::Transaction* transaction, queue::Entry entry,
-                                                                   std::vector<Failure> failures, queue::ReportTo to);
+                                                                   std::vector<Reported> recipients, ReportKind kind);
 
  private:
   [[nodiscard]] Task<Result<std::vector<queue::NewRecipient>>> addressees(mail::Address address);
+  /// Who reads the report, and where it goes; no recipients: nobody is there.
+  struct Reader {
+    std::optional<mail::Address> address;
+    std::vector<queue::NewRecipient> recipients;
+  };
+  [[nodiscard]] Task<Result<Reader>> find_reader(queue::Entry entry, mail::Domain failed_domain, ReportKind kind);
   [[nodiscard]] Task<Result<std::string>> original_headers(store::Content content);
+  [[nodiscard]] Task<Result<std::shared_ptr<store::SealedBlob>>> write(mail::Dsn dsn,
+                                                                       std::optional<store::Content> returned);
 
   Doors doors_;
   Rooms rooms_;

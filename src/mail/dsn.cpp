@@ -2,6 +2,8 @@
 
 #include "core/check.hpp"
 #include "core/text.hpp"
+#include "mail/printable.hpp"
+#include "mail/xtext.hpp"
 
 #include <fmt/format.h>
 
@@ -24,6 +26,8 @@ std::string_view subject_of(DsnAction action) {
   switch (action) {
     case DsnAction::failed: return "Your message could not be delivered";
     case DsnAction::delayed: return "Your message is delayed";
+    case DsnAction::delivered: return "Your message was delivered";
+    case DsnAction::relayed: return "Your message was passed on";
   }
   return {};
 }
@@ -32,92 +36,174 @@ std::string_view name_of(DsnAction action) {
   switch (action) {
     case DsnAction::failed: return "failed";  // 3464 §2.3.3
     case DsnAction::delayed: return "delayed";
+    case DsnAction::delivered: return "delivered";
+    case DsnAction::relayed: return "relayed";
   }
   return {};
 }
 
-std::string header_section(const DsnInput& input) {
-  return fmt::format(
-      "From: Mail Delivery System <MAILER-DAEMON@{0}>\r\n"
-      "To: <{1}>\r\n"
-      "Subject: {2}\r\n"
-      "Date: {3}\r\n"
-      "Message-ID: <{4}.{5}@{0}>\r\n"
-      "Auto-Submitted: auto-replied\r\n"  // 3834 §5
-      "MIME-Version: 1.0\r\n"
-      "Content-Type: multipart/report; report-type=delivery-status;\r\n"  // 6522 §3
-      "\tboundary=\"{5}\"\r\n"
-      "\r\n",
-      input.reporting_mta, input.to.text(), subject_of(input.action), to_rfc5322_date(input.at), input.queue_id,
-      input.boundary);
+std::string_view lead_of(DsnAction action) {
+  switch (action) {
+    case DsnAction::failed: return "Your message could not be delivered to these recipients:\r\n";
+    case DsnAction::delayed:
+      return "Your message could not be delivered yet to these recipients. You need to do nothing;\r\n";
+    case DsnAction::delivered: return "Your message was delivered to these recipients:\r\n";
+    case DsnAction::relayed:
+      return "Your message for these recipients was passed on to a system that sends no reports of\r\n"
+             "success:\r\n";
+  }
+  return {};
 }
 
-std::string text_part(const DsnInput& input) {
-  std::string out = "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
-  out += fmt::format("This is the mail system of {}.\r\n\r\n", input.reporting_mta);
-  if (input.action == DsnAction::failed) {
-    out += "Your message could not be delivered to these recipients:\r\n";
-  } else {
-    out += "Your message could not be delivered yet to these recipients. You need to do nothing;\r\n";
-    if (input.will_retry_until) {
-      out += fmt::format("it is tried again until {}.\r\n", to_rfc5322_date(*input.will_retry_until));
+/// Builds one report. `utf8_`: there is UTF-8 in it, and the reader takes it.
+class Builder {
+ public:
+  explicit Builder(const DsnInput& input)
+      : input_(input), utf8_(input.to.is_ascii() ? input.utf8 == Utf8::yes && has_utf8(input) : true) {}
+
+  [[nodiscard]] Dsn build() const {
+    const bool full = input_.returned == ReturnContent::full;
+    Dsn dsn{.before = {},
+            .after = fmt::format("\r\n--{}--\r\n", input_.boundary),
+            .utf8 = utf8_ ? Utf8::yes : Utf8::no,
+            .has_eight_bit = utf8_ || (full && input_.returned_has_eight_bit)};
+    dsn.before = header_section(dsn.has_eight_bit) +
+                 fmt::format("--{0}\r\n{1}\r\n--{0}\r\n{2}\r\n--{0}\r\n", input_.boundary, text_part(), status_part());
+    if (full) {
+      dsn.before += content_type(utf8_ ? "message/global" : "message/rfc822", input_.returned_has_eight_bit);
     } else {
-      out += "it is tried again.\r\n";
+      dsn.before += headers_part();
     }
+    return dsn;
   }
-  for (const DsnRecipient& recipient : input.recipients) {
-    out += fmt::format("\r\n<{}>\r\n", recipient.final_recipient.text());
-    if (recipient.original_recipient) out += fmt::format("  (given as <{}>)\r\n", recipient.original_recipient->text());
-    if (!recipient.remote_mta.empty()) out += fmt::format("  {} said:\r\n", quoted(recipient.remote_mta));
-    out += fmt::format("  {}\r\n", recipient.diagnostic.empty() ? recipient.status : quoted(recipient.diagnostic));
+
+ private:
+  static bool has_utf8(const DsnInput& input) {
+    if (!is_ascii(input.original_headers)) return true;
+    return std::ranges::any_of(input.recipients, [](const DsnRecipient& recipient) {
+      return !recipient.final_recipient.is_ascii() || !is_ascii(recipient.original) ||
+             (recipient.original_recipient && !recipient.original_recipient->is_ascii());
+    });
   }
-  out += fmt::format("\r\nReference: {}\r\n", input.queue_id);
-  return out;
-}
 
-/// 3464 §2.3: one group of fields for each recipient.
-std::string recipient_fields(const DsnInput& input, const DsnRecipient& recipient) {
-  std::string out = "\r\n";
-  if (recipient.original_recipient)
-    out += fmt::format("Original-Recipient: rfc822;{}\r\n", recipient.original_recipient->text());
-  out += fmt::format("Final-Recipient: rfc822;{}\r\nAction: {}\r\nStatus: {}\r\n", recipient.final_recipient.text(),
-                     name_of(input.action), quoted(recipient.status));
-  if (!recipient.remote_mta.empty()) out += fmt::format("Remote-MTA: dns;{}\r\n", quoted(recipient.remote_mta));
-  if (!recipient.diagnostic.empty()) out += fmt::format("Diagnostic-Code: smtp;{}\r\n", quoted(recipient.diagnostic));
-  out += fmt::format("Last-Attempt-Date: {}\r\n", to_rfc5322_date(input.at));
-  if (input.will_retry_until) out += fmt::format("Will-Retry-Until: {}\r\n", to_rfc5322_date(*input.will_retry_until));
-  return out;
-}
-
-std::string status_part(const DsnInput& input) {
-  std::string out = "Content-Type: message/delivery-status\r\n\r\n";
-  out += fmt::format("Reporting-MTA: dns;{}\r\nX-Postrider-Queue-ID: {}\r\nArrival-Date: {}\r\n", input.reporting_mta,
-                     input.queue_id, to_rfc5322_date(input.arrival));
-  for (const DsnRecipient& recipient : input.recipients) out += recipient_fields(input, recipient);
-  return out;
-}
-
-/// The original's header section with nothing in it but printable ASCII, blanks and CRLF.
-std::string headers_part(const DsnInput& input) {
-  std::string out = "Content-Type: text/rfc822-headers\r\n\r\n";
-  std::string_view rest = input.original_headers;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find("\r\n"), rest.size());
-    std::string line(rest.substr(0, std::min(end, kOutsideTextOctetsMax)));
-    std::ranges::replace(line, '\t', ' ');
-    out += printable_ascii(line, kOutsideTextOctetsMax);
-    out += "\r\n";
-    rest.remove_prefix(std::min(end + 2, rest.size()));
+  static std::string content_type(std::string_view type, bool eight_bit) {
+    return fmt::format("Content-Type: {}\r\n{}\r\n", type, eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
   }
-  return out;
-}
+
+  [[nodiscard]] std::string header_section(bool eight_bit) const {
+    return fmt::format(
+        "From: Mail Delivery System <MAILER-DAEMON@{0}>\r\n"
+        "To: <{1}>\r\n"
+        "Subject: {2}\r\n"
+        "Date: {3}\r\n"
+        "Message-ID: <{4}.{5}@{0}>\r\n"
+        "Auto-Submitted: auto-replied\r\n"  // 3834 §5
+        "MIME-Version: 1.0\r\n"
+        "Content-Type: multipart/report; report-type={6}delivery-status;\r\n"  // 6522 §3, 6533 §4
+        "\tboundary=\"{5}\"\r\n"
+        "{7}\r\n",
+        input_.reporting_mta, input_.to.text(), subject_of(input_.action), to_rfc5322_date(input_.at), input_.queue_id,
+        input_.boundary, utf8_ ? "global-" : "", eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+  }
+
+  /// An address for people.
+  [[nodiscard]] std::string shown(const Address& address) const {
+    return utf8_ || address.is_ascii() ? address.text() : encode_utf8_address(address.text());
+  }
+
+  /// 3464 §2.3.1 with 6533 §3: `rfc822;a@b`, or `utf-8;…`, escaped where the report is ASCII.
+  [[nodiscard]] std::string typed(const Address& address) const {
+    return (address.is_ascii() ? "rfc822;" : "utf-8;") + shown(address);
+  }
+
+  [[nodiscard]] std::string text_part() const {
+    std::string out = content_type(utf8_ ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8_);
+    out += fmt::format("This is the mail system of {}.\r\n\r\n{}", input_.reporting_mta, lead_of(input_.action));
+    if (input_.action == DsnAction::delayed) {
+      out += input_.will_retry_until
+                 ? fmt::format("it is tried again until {}.\r\n", to_rfc5322_date(*input_.will_retry_until))
+                 : "it is tried again.\r\n";
+    }
+    for (const DsnRecipient& recipient : input_.recipients) {
+      out += fmt::format("\r\n<{}>\r\n", shown(recipient.final_recipient));
+      if (recipient.original_recipient)
+        out += fmt::format("  (given as <{}>)\r\n", shown(*recipient.original_recipient));
+      if (!recipient.remote_mta.empty()) out += fmt::format("  {} said:\r\n", quoted(recipient.remote_mta));
+      out += fmt::format("  {}\r\n", recipient.diagnostic.empty() ? recipient.status : quoted(recipient.diagnostic));
+    }
+    return out + fmt::format("\r\nReference: {}\r\n", input_.queue_id);
+  }
+
+  /// Without its CRLF; empty when there is none. 3464 §2.3.1: the value as it was before xtext.
+  [[nodiscard]] std::string original_recipient(const DsnRecipient& recipient) const {
+    if (!recipient.original_type.empty()) {
+      const bool as_it_is = utf8_ || is_ascii(recipient.original);
+      return fmt::format("Original-Recipient: {};{}", quoted(recipient.original_type),
+                         as_it_is ? printable(recipient.original) : encode_utf8_address(recipient.original));
+    }
+    return recipient.original_recipient ? "Original-Recipient: " + typed(*recipient.original_recipient) : std::string();
+  }
+
+  /// 3464 §2.3: one group of fields for each recipient.
+  [[nodiscard]] std::string recipient_fields(const DsnRecipient& recipient) const {
+    std::string out = "\r\n";
+    const std::string original = original_recipient(recipient);
+    if (!original.empty()) out += original + "\r\n";
+    out += fmt::format("Final-Recipient: {}\r\nAction: {}\r\nStatus: {}\r\n", typed(recipient.final_recipient),
+                       name_of(input_.action), quoted(recipient.status));
+    if (!recipient.remote_mta.empty()) out += fmt::format("Remote-MTA: dns;{}\r\n", quoted(recipient.remote_mta));
+    if (!recipient.diagnostic.empty()) out += fmt::format("Diagnostic-Code: smtp;{}\r\n", quoted(recipient.diagnostic));
+    out += fmt::format("Last-Attempt-Date: {}\r\n", to_rfc5322_date(input_.at));
+    if (input_.will_retry_until)
+      out += fmt::format("Will-Retry-Until: {}\r\n", to_rfc5322_date(*input_.will_retry_until));
+    return out;
+  }
+
+  [[nodiscard]] std::string status_part() const {
+    std::string out = content_type(utf8_ ? "message/global-delivery-status" : "message/delivery-status", utf8_);
+    if (!input_.envelope_id.empty())  // 3464 §2.2.1: as it was before xtext
+      out += fmt::format("Original-Envelope-Id: {}\r\n", quoted(input_.envelope_id));
+    out += fmt::format("Reporting-MTA: dns;{}\r\nX-Postrider-Queue-ID: {}\r\nArrival-Date: {}\r\n",
+                       input_.reporting_mta, input_.queue_id, to_rfc5322_date(input_.arrival));
+    for (const DsnRecipient& recipient : input_.recipients) out += recipient_fields(recipient);
+    return out;
+  }
+
+  /// The original's header section with nothing in it but printable text, blanks and CRLF.
+  [[nodiscard]] std::string headers_part() const {
+    std::string out = content_type(utf8_ ? "message/global-headers" : "text/rfc822-headers", utf8_);  // 6533 §6.3
+    std::string_view rest = input_.original_headers;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find("\r\n"), rest.size());
+      out += printable(rest.substr(0, end));
+      out += "\r\n";
+      rest.remove_prefix(std::min(end + 2, rest.size()));
+    }
+    return out;
+  }
+
+  /// One line of outside text: as it is where the report may have UTF-8 and it is well-formed, else with its ASCII
+  /// only.
+  [[nodiscard]] std::string printable(std::string_view line) const {
+    std::size_t octets = std::min(line.size(), kOutsideTextOctetsMax);
+    const auto in_sequence = [&] {
+      return octets < line.size() && (static_cast<unsigned char>(line[octets]) & 0xC0U) == 0x80;
+    };
+    while (octets > 0 && in_sequence()) --octets;
+    std::string flat(line.substr(0, octets));
+    std::ranges::replace(flat, '\t', ' ');
+    return utf8_ && is_printable_utf8(flat) ? flat : printable_ascii(flat, flat.size());
+  }
+
+  const DsnInput& input_;
+  const bool utf8_;
+};
 
 }  // namespace
 
-std::string build_dsn(const DsnInput& input) {
+Dsn build_dsn(const DsnInput& input) {
   check(!input.recipients.empty(), "dsn: at least one recipient");
-  return fmt::format("{0}--{1}\r\n{2}\r\n--{1}\r\n{3}\r\n--{1}\r\n{4}\r\n--{1}--\r\n", header_section(input),
-                     input.boundary, text_part(input), status_part(input), headers_part(input));
+  return Builder(input).build();
 }
 
 }  // namespace postrider::mail

@@ -1,4 +1,4 @@
-// Delivery status notifications (3464) inside multipart/report (6522).
+// Delivery status notifications (3464) inside multipart/report (6522), also with UTF-8 (6533).
 #pragma once
 
 #include "core/clock.hpp"
@@ -10,11 +10,13 @@
 
 namespace postrider::mail {
 
-enum class DsnAction : std::uint8_t { failed, delayed };
+enum class DsnAction : std::uint8_t { failed, delayed, delivered, relayed };  // 3464 §2.3.3
 
 struct DsnRecipient {
   Address final_recipient;
   std::optional<Address> original_recipient;  ///< when it was rewritten by an alias
+  std::string original_type;                  ///< of ORCPT (3461 §4.2); empty: not given. It counts before the above
+  std::string original;                       ///< of ORCPT, decoded
   std::string status;                         ///< 3463, `5.1.1`
   std::string diagnostic;  ///< the remote's reply, code first; empty when there is none; outside text
   std::string remote_mta;  ///< host name; empty when there is none
@@ -26,15 +28,27 @@ struct DsnInput {
   Address to;  ///< the original reverse-path
   DsnAction action = DsnAction::failed;
   std::vector<DsnRecipient> recipients;  ///< at least one
+  std::string envelope_id;               ///< ENVID, decoded; empty: not given
   WallTime arrival;
   WallTime at;
   std::optional<WallTime> will_retry_until;  ///< for delayed
-  std::string original_headers;  ///< header section of the message, CRLF lines; returned as text/rfc822-headers
-  std::string boundary;          ///< from Random, [0-9a-z]
+  std::string original_headers;  ///< header section of the message, CRLF lines; returned when the message is not
+  ReturnContent returned = ReturnContent::headers;  ///< full: the caller puts the message behind `Dsn::before`
+  bool returned_has_eight_bit = false;              ///< the message that is returned in full
+  Utf8 utf8 = Utf8::no;  ///< the reader takes UTF-8, since the message asked for SMTPUTF8 (6533 §4)
+  std::string boundary;  ///< from Random, [0-9a-z]
 };
 
-/// The whole content of the report: header section and body, CRLF lines, 7-bit. Quotes printable ASCII of outside text
-/// only.
-[[nodiscard]] std::string build_dsn(const DsnInput& input);
+/// A report: header section and body, CRLF lines. With headers only `before` and `after` together are all of it.
+struct Dsn {
+  std::string before;
+  std::string after;     ///< behind the message that is returned
+  Utf8 utf8 = Utf8::no;  ///< it has UTF-8 in it: it can go with SMTPUTF8 only
+  bool has_eight_bit = false;
+};
+
+/// Quotes printable ASCII of outside text only; with UTF-8 as `Dsn::utf8` says also well-formed UTF-8 of header fields
+/// and addresses.
+[[nodiscard]] Dsn build_dsn(const DsnInput& input);
 
 }  // namespace postrider::mail

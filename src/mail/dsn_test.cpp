@@ -58,6 +58,8 @@ TEST(TraceFields, ReturnPathAndDeliveredTo) {
   EXPECT_EQ(delivered_to_field(address("a@x.test")), "Delivered-To: a@x.test\r\n");
 }
 
+std::string text_of(const Dsn& dsn) { return dsn.before + dsn.after; }
+
 DsnInput input() {
   return {.reporting_mta = "mx.example.test",
           .queue_id = "q1",
@@ -65,9 +67,12 @@ DsnInput input() {
           .action = DsnAction::failed,
           .recipients = {{.final_recipient = address("bob@y.test"),
                           .original_recipient = std::nullopt,
+                          .original_type = {},
+                          .original = {},
                           .status = "5.1.1",
                           .diagnostic = "550 5.1.1 no such user",
                           .remote_mta = "mx.y.test"}},
+          .envelope_id = {},
           .arrival = kAt,
           .at = kAt + std::chrono::hours(1),
           .will_retry_until = std::nullopt,
@@ -76,7 +81,7 @@ DsnInput input() {
 }
 
 TEST(Dsn, HasItsThreeParts) {
-  const std::string dsn = build_dsn(input());
+  const std::string dsn = text_of(build_dsn(input()));
   expect_clean(dsn);
   for (const char* want : {"To: <sender@x.test>\r\n", "Auto-Submitted: auto-replied\r\n",
                            "multipart/report; report-type=delivery-status;\r\n",
@@ -99,7 +104,7 @@ TEST(Dsn, OutsideTextCannotForge) {
   forged.recipients[0].diagnostic = "550 \r\n--b0undary\r\nForged: y\x80\x01" + std::string(5000, 'x');
   forged.recipients[0].remote_mta = "mx\r\nAction: delivered";
   forged.original_headers = "Subject: caf\xc3\xa9 \x01\x7f\r\nX: " + std::string(3000, 'y') + "\r\nZ: a\nb\rc";
-  const std::string dsn = build_dsn(forged);
+  const std::string dsn = text_of(build_dsn(forged));
   expect_clean(dsn);
   EXPECT_FALSE(dsn.contains("\r\nForged"));
   EXPECT_FALSE(dsn.contains("\r\nAction: delivered"));
@@ -113,13 +118,106 @@ TEST(Dsn, DelayedSaysUntilWhen) {
   delayed.recipients[0].diagnostic.clear();
   delayed.recipients[0].remote_mta.clear();
   delayed.recipients[0].original_recipient = address("list@example.test");
-  const std::string dsn = build_dsn(delayed);
+  const std::string dsn = text_of(build_dsn(delayed));
   expect_clean(dsn);
   EXPECT_TRUE(dsn.contains("Action: delayed\r\n"));
   EXPECT_TRUE(dsn.contains("Will-Retry-Until: Sat, 9 May 2026 07:11:04 +0000\r\n"));
   EXPECT_TRUE(dsn.contains("Original-Recipient: rfc822;list@example.test\r\n"));
   EXPECT_FALSE(dsn.contains("Diagnostic-Code"));
   EXPECT_FALSE(dsn.contains("Remote-MTA"));
+}
+
+Address utf8_address(std::string_view text) { return Address::parse(text, Utf8::yes).value(); }
+
+TEST(Dsn, SaysWhatTheSenderSaid) {
+  DsnInput asked = input();
+  asked.envelope_id = "QQ=+1";
+  asked.recipients[0].original_recipient = address("list@example.test");
+  asked.recipients[0].original_type = "rfc822";
+  asked.recipients[0].original = "a+b@x.test";
+  const Dsn dsn = build_dsn(asked);
+  const std::string text = text_of(dsn);
+  expect_clean(text);
+  EXPECT_TRUE(text.contains("\r\n\r\nOriginal-Envelope-Id: QQ=+1\r\nReporting-MTA:"));
+  EXPECT_TRUE(text.contains("Original-Recipient: rfc822;a+b@x.test\r\nFinal-Recipient: rfc822;bob@y.test\r\n"));
+  EXPECT_FALSE(text.contains("rfc822;list@example.test"));
+  EXPECT_TRUE(text.contains("(given as <list@example.test>)"));
+  EXPECT_EQ(dsn.utf8, Utf8::no);
+  EXPECT_FALSE(dsn.has_eight_bit);
+}
+
+TEST(Dsn, SuccessIsDeliveredOrRelayed) {
+  DsnInput good = input();
+  good.action = DsnAction::delivered;
+  good.recipients[0].status = "2.0.0";
+  EXPECT_TRUE(text_of(build_dsn(good)).contains("Action: delivered\r\nStatus: 2.0.0\r\n"));
+  EXPECT_TRUE(text_of(build_dsn(good)).contains("Subject: Your message was delivered\r\n"));
+  good.action = DsnAction::relayed;
+  EXPECT_TRUE(text_of(build_dsn(good)).contains("Action: relayed\r\n"));
+  EXPECT_TRUE(text_of(build_dsn(good)).contains("sends no reports of\r\nsuccess:\r\n"));
+}
+
+TEST(Dsn, TheWholeMessageGoesBetweenItsParts) {
+  DsnInput full = input();
+  full.returned = ReturnContent::full;
+  const Dsn plain = build_dsn(full);
+  EXPECT_TRUE(plain.before.ends_with("\r\n--b0undary\r\nContent-Type: message/rfc822\r\n\r\n"));
+  EXPECT_EQ(plain.after, "\r\n--b0undary--\r\n");
+  EXPECT_FALSE(plain.before.contains("Subject: hello"));
+  EXPECT_FALSE(plain.has_eight_bit);
+  full.returned_has_eight_bit = true;
+  const Dsn eight = build_dsn(full);
+  EXPECT_TRUE(eight.has_eight_bit);
+  EXPECT_TRUE(eight.before.ends_with("\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
+  EXPECT_TRUE(eight.before.contains("\tboundary=\"b0undary\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
+  EXPECT_EQ(eight.utf8, Utf8::no);
+}
+
+TEST(Dsn, Utf8GoesToThoseWhoTakeItAndIsEscapedForOthers) {
+  DsnInput global = input();
+  global.recipients[0].final_recipient = utf8_address("j\xc3\xb6rg@y.test");
+  global.recipients[0].original_type = "utf-8";
+  global.recipients[0].original = "\xc3\xa4nn@x.test";
+  global.original_headers = "Subject: caf\xc3\xa9\r\nX: \xff\r\n";
+  const Dsn escaped = build_dsn(global);
+  expect_clean(text_of(escaped));
+  EXPECT_EQ(escaped.utf8, Utf8::no);
+  EXPECT_TRUE(text_of(escaped).contains("Original-Recipient: utf-8;\\x{E4}nn@x.test\r\n"));
+  EXPECT_TRUE(text_of(escaped).contains("Final-Recipient: utf-8;j\\x{F6}rg@y.test\r\n"));
+  global.utf8 = Utf8::yes;
+  const Dsn dsn = build_dsn(global);
+  EXPECT_EQ(dsn.utf8, Utf8::yes);
+  EXPECT_TRUE(dsn.has_eight_bit);
+  const std::string text = text_of(dsn);
+  EXPECT_TRUE(is_utf8(text));
+  for (const char* want :
+       {"report-type=global-delivery-status;", "Content-Type: text/plain; charset=utf-8\r\n",
+        "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+        "Content-Type: message/global-headers\r\n", "Original-Recipient: utf-8;\xc3\xa4nn@x.test\r\n",
+        "Final-Recipient: utf-8;j\xc3\xb6rg@y.test\r\n", "\r\nSubject: caf\xc3\xa9\r\nX: ?\r\n"}) {
+    EXPECT_TRUE(text.contains(want)) << want;
+  }
+  // Nothing in it needs it: an ordinary report, whatever the reader takes.
+  DsnInput ascii = input();
+  ascii.utf8 = Utf8::yes;
+  EXPECT_EQ(text_of(build_dsn(ascii)), text_of(build_dsn(input())));
+  ascii.to = utf8_address("\xc3\xb6@x.test");
+  ascii.utf8 = Utf8::no;
+  EXPECT_EQ(build_dsn(ascii).utf8, Utf8::yes);
+  EXPECT_TRUE(build_dsn(ascii).before.contains("To: <\xc3\xb6@x.test>\r\n"));
+}
+
+TEST(Dsn, LongUtf8LinesAreCutBetweenCharacters) {
+  DsnInput cut = input();
+  cut.utf8 = Utf8::yes;
+  std::string line = "S: x";
+  for (int i = 0; i < 800; ++i) line += "\xc3\xa9";
+  for (const std::string& shift : {"", "y"}) {
+    cut.original_headers = shift + line + "\r\n";
+    const std::string text = text_of(build_dsn(cut));
+    EXPECT_TRUE(is_utf8(text));
+    EXPECT_TRUE(text.contains(shift + "S: x\xc3\xa9"));
+  }
 }
 
 }  // namespace

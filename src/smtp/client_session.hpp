@@ -1,5 +1,5 @@
-// The client side of one SMTP session, without socket, clock or queue (5321; 2920, 1870, 6152, 3030 not used yet,
-// 2034).
+// The client side of one SMTP session, without socket, clock or queue (5321; 2920, 1870, 6152, 3030 for BINARYMIME,
+// 2034, 3461, 6531, 2852, 6710).
 //
 // One connection carries any number of transactions: after `ready()` the driver calls `begin`, and steps until
 // `TransactionDone`. Every recipient of the transaction has exactly one outcome there, whatever the remote did.
@@ -25,18 +25,23 @@ enum class Phase : std::uint8_t { connect, greeting, hello, mail, rcpt, data, co
 
 struct ClientTransaction {
   mail::Path reverse_path;
-  std::vector<mail::Address> recipients;                   ///< at least one
-  std::uint64_t size_octets = 0;                           ///< of the content, before transparency
-  mail::SenderRequest request;                             ///< `body` eight_bit_mime: the content has octets over 127
+  std::vector<mail::Address> recipients;  ///< at least one
+  std::uint64_t size_octets = 0;          ///< of the content, before transparency
+  /// `body` eight_bit_mime: the content has octets over 127; `utf8`: its header section has. `deliver_by` from now on.
+  /// What is asked for goes on where the remote offers it. `hold_for` and `hold_until` stay here.
+  mail::SenderRequest request;
   std::vector<mail::RecipientRequest> recipient_requests;  ///< empty, or one for each of `recipients`
 };
 
 struct RecipientOutcome {
   Reply reply;  ///< the remote's; 250 only when the remote took responsibility; made up (4.4.2 …) where it said nothing
   Phase phase = Phase::connect;
+  bool reports_passed_on =
+      false;  ///< accepted, by a remote that offers DSN and heard what the sender wants (3461 §5.2.1)
 };
 
-/// A chunk of content, in answer to WantContent. CRLF line ends; what a chunk is cut at does not matter.
+/// A chunk of content, in answer to WantContent. CRLF line ends, but for a binary content; what a chunk is cut at does
+/// not matter. A chunk of a binary content goes out as a BDAT chunk.
 struct Content {
   std::string_view octets;  ///< valid during the step only
   bool last = false;

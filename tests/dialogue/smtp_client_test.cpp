@@ -1,6 +1,6 @@
 // The client engine against a remote that answers from a table.
 #include "core/text.hpp"
-#include "tests/dialogue/client_runner.hpp"
+#include "tests/dialogue/scripted_remote.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,58 +10,7 @@ namespace {
 
 using smtp::BodyType;
 
-constexpr std::string_view kAllOffers = "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME\r\n";
 constexpr std::string_view kNoOffers = "250 mx\r\n";
-
-/// Answers each command line by the first row whose prefix it has; contents by the row of ".".
-struct Remote {
-  std::vector<std::pair<std::string, std::string>> rows;
-  std::string line;
-  bool in_data = false;
-  bool gone = false;
-
-  std::string operator()(std::string_view sent) {
-    std::string said;
-    for (const char c : sent) {
-      line += c;
-      if (!line.ends_with("\r\n")) continue;
-      const std::string whole = std::exchange(line, {});
-      if (in_data && whole != ".\r\n") continue;
-      const std::string reply = answer(whole);
-      in_data = reply.starts_with("354");
-      said += reply;
-    }
-    return said;
-  }
-  std::string answer(const std::string& command) {
-    for (const auto& [prefix, reply] : rows) {
-      if (!command.starts_with(prefix)) continue;
-      if (reply == "drop") gone = true;
-      return gone ? "" : reply;
-    }
-    if (gone) return "";
-    if (command.starts_with("EHLO")) return std::string(kAllOffers);
-    if (command.starts_with("DATA")) return "354 go\r\n";
-    return "250 2.0.0 ok\r\n";
-  }
-};
-
-mail::Address address(std::string_view text) { return mail::Address::parse(text).value(); }
-
-smtp::ClientTransaction transaction(std::size_t recipients) {
-  smtp::ClientTransaction t{
-      .reverse_path = mail::Path(address("x@client.example")), .recipients = {}, .size_octets = 3};
-  for (std::size_t i = 0; i < recipients; ++i) t.recipients.push_back(address(fmt::format("r{}@mx.test", i)));
-  return t;
-}
-
-std::string shown(const std::vector<smtp::RecipientOutcome>& outcomes) {
-  std::string out;
-  for (const smtp::RecipientOutcome& o : outcomes) {
-    out += fmt::format("{}{} {}@{}", out.empty() ? "" : ", ", o.reply.code, o.reply.enhanced, smtp::name_of(o.phase));
-  }
-  return out;
-}
 
 struct Row {
   std::string name;
