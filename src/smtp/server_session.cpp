@@ -115,7 +115,7 @@ void ServerSession::State::run_pending(Actions& out) {
 void ServerSession::State::run(std::string_view& rest, Actions& out) {
   bool moved = true;
   while (moved && asking == Asking::nothing) {
-    if (!rest.empty() && is_much(out)) {
+    if (phase != Phase::closed && !rest.empty() && is_much(out)) {
       ask(Asking::flushed, AskFlushed{}, out);
       break;
     }
