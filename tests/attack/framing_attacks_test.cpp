@@ -333,6 +333,58 @@ TEST(FramingAttacks, AContentAfterARefusedDataIsCommandsAndFewOfThem) {
   expect_outcome(setting, Start::transaction, "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", {"451 503 250", {}});
 }
 
+/// Where bare newlines become CRLF, and where BINARYMIME is on: the content may be another, but there is never
+/// a second message, and the command behind the end is answered as that.
+TEST(FramingAttacks, NormalizedOrBinaryThereIsNoSecondMessageEither) {
+  Setting normalizing;
+  normalizing.script.rights.bare_newline = smtp::BareNewline::normalize;
+  Setting binary;
+  binary.script.binarymime = true;
+  for (const Setting& setting : {normalizing, binary}) {
+    for (const FakeEnd& fake : kFakeEnds) {
+      for (const std::string before : {"", "text", "Subject: x\r\n\r\ntext\r\n"}) {
+        SCOPED_TRACE(fake.name + " after "s + testing::PrintToString(before));
+        const std::string stream = before + fake.octets + kEvil + "NOOP\r\n";
+        Victim whole(setting.script, setting.answers);
+        whole.begin(Start::data);
+        whole.receive(stream);
+        const Outcome seen = whole.outcome();
+        const bool is_normalized = setting.script.rights.bare_newline == smtp::BareNewline::normalize;
+        const bool is_taken = fake.content || (is_normalized && !fake.octets.contains('\0'));
+        EXPECT_EQ(seen.codes, is_taken ? "250 250" : "550 250");
+        ASSERT_EQ(seen.taken.size(), is_taken ? 1U : 0U);
+        if (is_taken) {
+          EXPECT_TRUE(seen.taken[0].ends_with(kEvilLines));
+          std::string rest = seen.taken[0];
+          for (std::size_t at = rest.find("\r\n"); at != std::string::npos; at = rest.find("\r\n", at))
+            rest.erase(at, 2);
+          EXPECT_EQ(rest.find_first_of("\r\n"), std::string::npos) << "a bare newline is stored";
+        }
+        if (before == "text") expect_outcome(setting, Start::data, stream, seen);
+      }
+    }
+  }
+}
+
+/// In LMTP the end of a content has a reply for each recipient; a fake end has none.
+TEST(FramingAttacks, InLmtpThereIsNoSecondMessageEither) {
+  dialogue::Script script;
+  script.protocol = smtp::Protocol::lmtp;
+  for (const FakeEnd& fake : kFakeEnds) {
+    for (const std::size_t cut : {std::size_t{1}, smtp::kContentChunkOctetsMax}) {
+      Victim victim(script, {});
+      victim.receive(
+          "LHLO x\r\nMAIL FROM:<x@y.test>\r\nRCPT TO:<ann@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n");
+      EXPECT_EQ(codes_of(victim.runner().take_sent()), "220 250 250 250 250 354");
+      victim.receive("text" + fake.octets + kEvil + "NOOP\r\n", cut);
+      const Outcome seen = victim.outcome();
+      EXPECT_EQ(seen.codes, fake.content ? "250 250 250" : "550 550 250") << fake.name;
+      ASSERT_EQ(seen.taken.size(), fake.content ? 1U : 0U) << fake.name;
+      if (fake.content) EXPECT_EQ(seen.taken[0], "text" + *fake.content + kEvilLines) << fake.name;
+    }
+  }
+}
+
 /// Over the size limit everything up to the true end is read and thrown away; nothing of it is a command.
 TEST(FramingAttacks, AMessageTooBigDoesNotSpillIntoCommands) {
   Setting setting;

@@ -197,6 +197,35 @@ class Limits(unittest.TestCase):
         self.assertGreater(rows, 30)
 
 
+class Conformance(unittest.TestCase):
+    """docs/conformance.md names tests that exist; each dialogue says which rule it shows."""
+
+    def test_every_row_names_tests_that_exist(self):
+        sources = [path.read_text() for folder in ("src", "tests") for path in (ROOT / folder).rglob("*_test.cpp")]
+        tests = {f"{suite}.{name}" for text in sources
+                 for suite, name in re.findall(r"\bTEST(?:_P|_F)?\((\w+),\s*(\w+)\)", text)}
+        rows = 0
+        for line in (ROOT / "docs/conformance.md").read_text().splitlines():
+            cells = [cell.strip() for cell in line.split("|")[1:-1]]
+            if len(cells) < 4 or cells[0] in ("RFC", "---"):
+                continue
+            rows += 1
+            with self.subTest(rfc=cells[0], clause=cells[1]):
+                named = re.findall(r"`([^`]+)`", cells[-1])
+                self.assertTrue(named, "no test")
+                for test in named:
+                    file = ROOT / test if "/" in test else ROOT / "tests/dialogue/smtp" / test
+                    self.assertTrue(test in tests or file.is_file(), f"no test {test}")
+        self.assertGreater(rows, 60)
+
+    def test_every_dialogue_names_its_section(self):
+        dialogues = sorted((ROOT / "tests/dialogue").glob("*/*.txt"))
+        self.assertGreaterEqual(len([path for path in dialogues if path.parent.name == "smtp"]), 150)
+        for path in dialogues:
+            with self.subTest(dialogue=path.name):
+                self.assertRegex(path.read_text(errors="replace").splitlines()[0], r"^# .*(§|\bSECURITY R\d)")
+
+
 class Manual(unittest.TestCase):
     """The manual knows every key and command that the program knows, and every event that it logs."""
 
