@@ -301,23 +301,16 @@ class CommandLine {
   }
 
   void add_cases(CLI::App* command) {
-    command->allow_extras();
+    command->allow_extras()->fallthrough(false);
     command->add_flag("--stdin", diagnose_.from_stdin, "one case a line of stdin");
     command->add_flag("--json", diagnose_.json, "one JSON object a case");
   }
 
   /// The cases are what CLI11 does not know: as an option's values it would take brackets around them away.
   void take_cases(const CLI::App& command) {
-    bool only_words = false;
-    for (std::string& word : command.remaining()) {
-      if (!only_words && word == "--") {
-        only_words = true;
-      } else if (!only_words && word.size() > 1 && word.starts_with('-')) {
-        throw CLI::ExtrasError({word});
-      } else {
-        diagnose_.words.push_back(std::move(word));
-      }
-    }
+    diagnose_.words = command.remaining();
+    for (const std::string& word : diagnose_.words)
+      if (word.starts_with("--")) throw CLI::ExtrasError({word});
   }
 
   CLI::App app_{"Postrider: a whole mail service in one program", "postrider"};

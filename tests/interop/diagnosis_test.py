@@ -65,7 +65,8 @@ class Address(unittest.TestCase):
         self.assertEqual(run("address", "check", "--utf8", "j\u00f6rg@example.test")[0], 0)
 
     def test_words_are_taken_as_they_are(self):
-        self.assertEqual(run_json("mime", "decode-header", "[a,b]", "--", "-c")[1][0]["text"], "[a,b]")
+        self.assertEqual(run_json("mime", "decode-header", "[a,b]")[1][0]["text"], "[a,b]")
+        self.assertEqual(run_json("address", "check", "-x@b.test", "mime")[1][0]["local"], "-x")
         self.assertEqual(run("address", "check", "[a@b.test]")[0], 1)
 
     def test_used_wrongly(self):
