@@ -183,6 +183,8 @@ std::function<Result<void>(std::string_view)> add_to(std::vector<std::string>* l
   };
 }
 
+constexpr Duration kGreetingDelayMax = std::chrono::seconds(30);
+
 /// Loads the whole configuration; one object a load.
 class Loader {
  public:
@@ -261,7 +263,7 @@ class Loader {
     top.text(
         "data_dir",
         [&](std::string_view value) -> Result<void> {
-          config.data_dir = (std::filesystem::absolute(file).parent_path() / value).lexically_normal().string();
+          config.data_dir = beside(file, value);
           return {};
         },
         "a directory");
@@ -296,7 +298,12 @@ class Loader {
     tables(top, "domain", file, [&](TableReader& keys) { read_domain(keys); });
     tables(top, "alias", file, [&](TableReader& keys) { read_alias(keys); });
     tables(top, "route", file, [&](TableReader& keys) { read_route(keys); });
-    tables(top, "listen", file, [&](TableReader& keys) { read_listen(keys); });
+    tables(top, "listen", file, [&](TableReader& keys) { read_listen(keys, file); });
+  }
+
+  /// Relative paths are relative to the file that names them.
+  static std::string beside(const std::string& file, std::string_view path) {
+    return (std::filesystem::absolute(file).parent_path() / path).lexically_normal().string();
   }
 
   void section(TableReader& top, std::string_view key, const std::string& file,
@@ -324,15 +331,35 @@ class Loader {
     }
   }
 
+  /// A list of networks that are trusted with something: everybody is a mistake.
+  static void read_trusted(TableReader& keys, std::string_view key, std::vector<net::Network4Or6>* into,
+                           std::string_view why) {
+    keys.networks(key, into);
+    if (std::ranges::any_of(*into, &net::Network4Or6::is_everything))
+      keys.mistake(keys.source_of(key), fmt::format("{} with everybody in it {}", key, why));
+  }
+
   static void read_smtp(TableReader& keys, SmtpKeys* into) {
     keys.size("max_message_size", &into->max_message_size);
     keys.number("max_recipients", &into->max_recipients, {.min = 1, .max = queue::kRecipientsMax});
-    keys.networks("relay_from", &into->relay_from);
+    read_trusted(keys, "relay_from", &into->relay_from, "is an open relay (name the networks that may send)");
     keys.flag("plaintext_auth", &into->plaintext_auth);
-    if (std::ranges::any_of(into->relay_from, &net::Network4Or6::is_everything)) {
-      keys.mistake(keys.source_of("relay_from"),
-                   "relay_from with everybody in it is an open relay (name the networks that may send)");
-    }
+    keys.flag("binarymime", &into->binarymime);
+    keys.text(
+        "bare_newline",
+        [into](std::string_view value) -> Result<void> {
+          if (value == "reject")
+            into->bare_newline = smtp::BareNewline::reject;
+          else if (value == "normalize")
+            into->bare_newline = smtp::BareNewline::normalize;
+          else
+            return error(Error::unsupported, "config.smtp", "reject or normalize");
+          return {};
+        },
+        "\"reject\" or \"normalize\"");
+    keys.duration("greeting_delay", &into->greeting_delay);
+    if (into->greeting_delay > kGreetingDelayMax)
+      keys.mistake(keys.source_of("greeting_delay"), "greeting_delay is at most 30s (clients wait 5 minutes at most)");
   }
 
   void read_queue(TableReader& keys) {
@@ -451,18 +478,19 @@ class Loader {
       out_.config.routes.push_back(std::move(route));
   }
 
-  void read_listen(TableReader& keys) {
+  void read_listen(TableReader& keys, const std::string& file) {
     ListenKeys listen;
     listen.smtp = smtp_defaults_;
     keys.text(
         "service",
         [&](std::string_view value) -> Result<void> {
-          for (const server::Service service : {server::Service::smtp, server::Service::pop3, server::Service::http}) {
+          for (const server::Service service :
+               {server::Service::smtp, server::Service::lmtp, server::Service::pop3, server::Service::http}) {
             if (value != server::name_of(service)) continue;
             listen.service = service;
             return {};
           }
-          return error(Error::unsupported, "config.listen", "this version serves smtp, pop3 and http");
+          return error(Error::unsupported, "config.listen", "this version serves smtp, lmtp, pop3 and http");
         },
         "a service");
     keys.texts(
@@ -470,6 +498,7 @@ class Loader {
         [&](std::string_view value) -> Result<void> {
           Result<net::Endpoint> endpoint = net::Endpoint::parse(value);
           if (!endpoint) return fail(endpoint);
+          if (!endpoint->unix_path.empty()) endpoint->unix_path = beside(file, endpoint->unix_path);
           listen.address.push_back(std::move(*endpoint));
           return {};
         },
@@ -487,6 +516,9 @@ class Loader {
         },
         "what an http listener offers");
     read_smtp(keys, &listen.smtp);
+    read_trusted(keys, "proxy_protocol_from", &listen.proxy_protocol_from,
+                 "lets anyone say who he is (name your proxies)");
+    read_trusted(keys, "xclient_from", &listen.xclient_from, "lets anyone say who he is (name your proxies)");
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
     const bool plain_login = listen.service == server::Service::pop3 && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {

@@ -31,12 +31,17 @@ struct SmtpKeys {
   std::uint64_t max_recipients = 1000;
   std::vector<net::Network4Or6> relay_from;
   bool plaintext_auth = false;
+  smtp::BareNewline bare_newline = smtp::BareNewline::reject;
+  bool binarymime = false;
+  Duration greeting_delay{};
 };
 
 struct ListenKeys {
   server::Service service = server::Service::smtp;
   std::vector<net::Endpoint> address;
   SmtpKeys smtp;
+  std::vector<net::Network4Or6> proxy_protocol_from;
+  std::vector<net::Network4Or6> xclient_from;
   bool serve_health = false;
   bool serve_metrics = false;
 };

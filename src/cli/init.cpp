@@ -25,6 +25,11 @@ drain_timeout = "8s"           # how long sessions may go on after SIGTERM
 service = "smtp"
 address = "127.0.0.1:2525"
 
+# From another mail server on this host that hands mail over for the mailboxes here.
+[[listen]]
+service = "lmtp"
+address = "127.0.0.1:2424"
+
 # For people. Passwords without TLS are taken on loopback only.
 [[listen]]
 service = "pop3"

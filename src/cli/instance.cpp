@@ -57,13 +57,20 @@ server::Settings to_server_settings(const Config& config) {
                          .at = at,
                          .smtp = {},
                          .relay_from = listen.smtp.relay_from,
+                         .proxy_protocol_from = listen.proxy_protocol_from,
+                         .xclient_from = listen.xclient_from,
+                         .bare_newline = listen.smtp.bare_newline,
+                         .greeting_delay = listen.smtp.greeting_delay,
                          .cleartext = listen.smtp.plaintext_auth ? pop3::Cleartext::allowed : pop3::Cleartext::refused,
                          .handler = {}};
-      if (listen.service == server::Service::smtp) {
+      const bool is_lmtp = listen.service == server::Service::lmtp;
+      if (is_lmtp || listen.service == server::Service::smtp) {
         out.smtp = smtp::ServerSettings{.hostname = config.hostname,
                                         .own_domain = own_domain,
                                         .max_message_size = listen.smtp.max_message_size,
-                                        .max_recipients = static_cast<std::size_t>(listen.smtp.max_recipients)};
+                                        .max_recipients = static_cast<std::size_t>(listen.smtp.max_recipients),
+                                        .protocol = is_lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp,
+                                        .binarymime = listen.smtp.binarymime};
         settings.gate.max_message_size = std::max(settings.gate.max_message_size, listen.smtp.max_message_size);
       }
       settings.listen.push_back(std::move(out));
@@ -73,6 +80,10 @@ server::Settings to_server_settings(const Config& config) {
                              .at = {.address = {}, .port = 0, .unix_path = control_socket_of(config)},
                              .smtp = {},
                              .relay_from = {},
+                             .proxy_protocol_from = {},
+                             .xclient_from = {},
+                             .bare_newline = smtp::BareNewline::reject,
+                             .greeting_delay = {},
                              .cleartext = pop3::Cleartext::refused,
                              .handler = {}});
   settings.gate.max_connections = static_cast<std::size_t>(config.max_connections);

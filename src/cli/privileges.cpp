@@ -69,11 +69,11 @@ Result<void> become_owner_of(const std::string& data_dir) {
   return {};
 }
 
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // fewer descriptors only mean an earlier back-off in accept
+std::uint64_t raise_descriptor_limit() {
+  rlimit limit{.rlim_cur = 1024, .rlim_max = 1024};
+  (void)::getrlimit(RLIMIT_NOFILE, &limit);  // what it cannot tell, every system gives
+  const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 }  // namespace postrider::cli

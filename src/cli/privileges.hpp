@@ -3,6 +3,7 @@
 
 #include "core/result.hpp"
 
+#include <cstdint>
 #include <string>
 
 namespace postrider::cli {
@@ -19,7 +20,7 @@ namespace postrider::cli {
 /// Errors  denied: somebody else; not_found: no such directory.
 [[nodiscard]] Result<void> become_owner_of(const std::string& data_dir);
 
-/// As many descriptors as the system lets us have.
-void raise_descriptor_limit();
+/// As many descriptors as the system lets us have; gives their number.
+[[nodiscard]] std::uint64_t raise_descriptor_limit();
 
 }  // namespace postrider::cli

@@ -14,6 +14,7 @@ namespace postrider::cli {
 namespace {
 
 constexpr std::uint16_t kSmtpPort = 1025;
+constexpr std::uint16_t kLmtpPort = 2424;
 constexpr std::uint16_t kPop3Port = 1110;
 constexpr std::uint16_t kHttpPort = 8025;
 
@@ -86,11 +87,32 @@ Result<Config> make_config(const SandboxOptions& options, const std::string& dir
   SmtpKeys keys;
   keys.plaintext_auth = true;  // loopback only
   keys.relay_from = {*net::Network4Or6::parse("127.0.0.0/8")};
-  config.listen.push_back({.service = server::Service::smtp, .address = at(kSmtpPort), .smtp = keys});
-  config.listen.push_back({.service = server::Service::pop3, .address = at(kPop3Port), .smtp = keys});
+  config.listen.push_back({.service = server::Service::smtp,
+                           .address = at(kSmtpPort),
+                           .smtp = keys,
+                           .proxy_protocol_from = {},
+                           .xclient_from = {},
+                           .serve_health = false,
+                           .serve_metrics = false});
+  config.listen.push_back({.service = server::Service::lmtp,
+                           .address = at(kLmtpPort),
+                           .smtp = keys,
+                           .proxy_protocol_from = {},
+                           .xclient_from = {},
+                           .serve_health = false,
+                           .serve_metrics = false});
+  config.listen.push_back({.service = server::Service::pop3,
+                           .address = at(kPop3Port),
+                           .smtp = keys,
+                           .proxy_protocol_from = {},
+                           .xclient_from = {},
+                           .serve_health = false,
+                           .serve_metrics = false});
   config.listen.push_back({.service = server::Service::http,
                            .address = at(kHttpPort),
                            .smtp = keys,
+                           .proxy_protocol_from = {},
+                           .xclient_from = {},
                            .serve_health = true,
                            .serve_metrics = true});
   config.log_level = Level::warn;

@@ -56,6 +56,25 @@ struct ServesAsRoot {
   void fields(FieldSink& sink) const { sink.add("what", "serving as root; set user in the configuration"); }
 };
 
+constexpr std::uint64_t kDescriptorsReservedMax = 512;
+
+/// How many sessions there are descriptors for. A session may hold two: its connection and the file of a large content;
+/// some stay for the store, DNS, relaying and the control socket.
+std::uint64_t sessions_for(std::uint64_t descriptors) {
+  return (descriptors - std::min(kDescriptorsReservedMax, descriptors / 4)) / 2;
+}
+
+struct SessionsCut {
+  static constexpr std::string_view kName = "limits.descriptors";
+  static constexpr Level kLevel = Level::warn;
+  std::uint64_t descriptors;
+  std::size_t sessions;
+  void fields(FieldSink& sink) const {
+    sink.add("descriptors", descriptors);
+    sink.add("max_connections", sessions);
+  }
+};
+
 /// READY=1 to the service manager that started us, where there is one.
 void notify_ready() {
   const char* const path = std::getenv("NOTIFY_SOCKET");
@@ -118,7 +137,7 @@ class ServerProcess {
 
   int run() {
     std::signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    descriptors_ = raise_descriptor_limit();
     Result<void> step = become_user(config_.user);
     if (step) step = open_doors();
     if (!step) return report(step.error());
@@ -158,9 +177,15 @@ class ServerProcess {
     network_ = net::make_asio_network(&events_);
     for (std::size_t i = 0; i < cores; ++i)
       shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
+    server::Settings settings = to_server_settings(config_);
+    const std::uint64_t sessions = sessions_for(descriptors_);
+    if (sessions < settings.gate.max_connections) {
+      settings.gate.max_connections = static_cast<std::size_t>(sessions);
+      events_.emit(SessionsCut{.descriptors = descriptors_, .sessions = settings.gate.max_connections});
+    }
     server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_,
                                                              &metrics_, network_.get(), resolver_.get()},
-                                               to_server_settings(config_));
+                                               std::move(settings));
     admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
                                                           .mailboxes = server_->mailboxes(),
                                                           .queue = server_->queue(),
@@ -222,6 +247,7 @@ class ServerProcess {
   // In the order of their lives: what is below uses what is above.
   const Config& config_;
   const ServeOptions& options_;
+  std::uint64_t descriptors_ = 0;
   SystemClock clock_;
   SystemRandom random_;
   std::unique_ptr<LogOutput> output_ = make_descriptor_output(STDERR_FILENO);

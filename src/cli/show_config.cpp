@@ -25,15 +25,21 @@ std::vector<std::string> texts_of(const std::vector<T>& items, F to_string) {
   return out;
 }
 
+std::string network_list(const std::vector<net::Network4Or6>& networks) {
+  return quoted_list(texts_of(networks, [](const net::Network4Or6& n) { return n.to_text(); }));
+}
+
 std::string duration_text(Duration duration) {
   return fmt::format("\"{}ms\"", std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
 std::string smtp_text(const SmtpKeys& keys) {
-  return fmt::format("max_message_size = \"{}\"\nmax_recipients = {}\nrelay_from = {}\nplaintext_auth = {}\n",
-                     keys.max_message_size, keys.max_recipients,
-                     quoted_list(texts_of(keys.relay_from, [](const net::Network4Or6& n) { return n.to_text(); })),
-                     keys.plaintext_auth);
+  return fmt::format(
+      "max_message_size = \"{}\"\nmax_recipients = {}\nrelay_from = {}\nplaintext_auth = {}\nbare_newline = \"{}\"\n"
+      "binarymime = {}\ngreeting_delay = {}\n",
+      keys.max_message_size, keys.max_recipients, network_list(keys.relay_from), keys.plaintext_auth,
+      keys.bare_newline == smtp::BareNewline::normalize ? "normalize" : "reject", keys.binarymime,
+      duration_text(keys.greeting_delay));
 }
 
 std::string listen_text(const ListenKeys& listen) {
@@ -46,7 +52,9 @@ std::string listen_text(const ListenKeys& listen) {
     if (listen.serve_metrics) serve.emplace_back("metrics");
     return out + "serve = " + quoted_list(serve) + "\n";
   }
-  return out + smtp_text(listen.smtp);
+  return out + smtp_text(listen.smtp) +
+         fmt::format("proxy_protocol_from = {}\nxclient_from = {}\n", network_list(listen.proxy_protocol_from),
+                     network_list(listen.xclient_from));
 }
 
 }  // namespace
@@ -60,8 +68,7 @@ std::string show_config(const Config& config) {
   out += fmt::format("\n[queue]\nretry = [{}]\nexpire_after = {}\nexpire_after_bounce = {}\n",
                      fmt::join(texts_of(config.queue.retry, &duration_text), ", "),
                      duration_text(config.queue.expire_after), duration_text(config.queue.expire_after_bounce));
-  out += fmt::format("\n[outbound]\nallow_private = {}\nport = {}\n",
-                     quoted_list(texts_of(config.allow_private, [](const net::Network4Or6& n) { return n.to_text(); })),
+  out += fmt::format("\n[outbound]\nallow_private = {}\nport = {}\n", network_list(config.allow_private),
                      config.outbound_port);
   out += fmt::format("\n[dns]\nservers = {}\ntrust_anchor = {}\n", quoted_list(config.dns_servers),
                      json_quoted(config.dns_trust_anchor));

@@ -2,6 +2,7 @@
 
 #include "core/await.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace postrider::gate {
@@ -30,7 +31,8 @@ Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t siz
   return accepted("2.1.0");
 }
 
-Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdentity identity, ListenerRole role) {
+Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdentity identity, ListenerRole role,
+                                             mail::BodyType body) {
   mail::Address asked = address;
   Result<directory::Resolution> found = co_await directory_->resolve(std::move(asked));
   if (!found) {
@@ -53,6 +55,12 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   if (deliverable == nullptr) {  // the reason stays inside: a disabled account reads like none
     co_return RecipientVerdict{.verdict = refused(550, "5.1.1", "No such user here", "recipient.unknown"),
                                .targets = {}};
+  }
+  const bool is_mailbox =
+      std::ranges::any_of(deliverable->targets, [](const auto& t) { return t.account.has_value(); });
+  if (body == mail::BodyType::binary_mime && is_mailbox) {  // 3030 §3
+    co_return RecipientVerdict{
+        .verdict = refused(554, "5.6.3", "Mailboxes here take no BINARYMIME", "recipient.binary"), .targets = {}};
   }
   co_return RecipientVerdict{.verdict = accepted("2.1.5"), .targets = std::move(deliverable->targets)};
 }

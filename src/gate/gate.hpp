@@ -6,6 +6,7 @@
 #include "directory/directory.hpp"
 #include "mail/account_id.hpp"
 #include "mail/address.hpp"
+#include "mail/envelope.hpp"
 #include "mail/header_section.hpp"
 #include "route/route.hpp"
 
@@ -18,7 +19,7 @@
 
 namespace postrider::gate {
 
-enum class ListenerRole : std::uint8_t { relay_in, submission };  ///< port 25; 587 and 465
+enum class ListenerRole : std::uint8_t { relay_in, submission, lmtp };  ///< port 25; 587 and 465; 2033
 
 /// Who the session is. Set only by AUTH (later) and by the peer's network; never by HELO, XCLIENT or loopback (SECURITY
 /// R4).
@@ -52,24 +53,29 @@ struct Settings {
   std::size_t max_connections_per_ip = 50;
 };
 
-/// Counts sessions, of all shards. Thread-safe.
+/// Counts sessions, of all shards; those of one IPv6 /64 together, as one customer has it. Thread-safe.
 class SessionCounts {
  public:
   /// A place for a session of that address; gives it back when it dies.
   class Place {
    public:
     Place() = default;
+    /// From now on it is counted as a session of `peer`: the client behind a proxy.
+    /// Errors  denied: max_connections_per_ip; it is counted as before then.
+    [[nodiscard]] Result<void> move_to(const route::AddressOctets& peer);
     Place(Place&&) noexcept;
     Place& operator=(Place&&) noexcept;
     ~Place();
 
    private:
     friend class SessionCounts;
-    std::shared_ptr<void> held_;
+    struct Held;
+    std::shared_ptr<Held> held_;
   };
   explicit SessionCounts(Settings settings);
   /// Errors  exhausted: max_connections (421 4.3.2), denied: max_connections_per_ip (421 4.7.0). Before any other work.
-  [[nodiscard]] Result<Place> enter(const route::AddressOctets& peer);
+  /// Without `peer` it is nobody's yet: who it is comes with a PROXY header.
+  [[nodiscard]] Result<Place> enter(const std::optional<route::AddressOctets>& peer);
   [[nodiscard]] std::size_t sessions() const;
   /// More than 80 % of max_connections are used: waits become short (LIMITS.md).
   [[nodiscard]] bool crowded() const;
@@ -89,8 +95,10 @@ class Gate {
 
   /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
   /// readable.
+  /// 554 5.6.3 a mailbox here takes no BINARYMIME: what it holds has whole lines (SECURITY R1).
   [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity,
-                                                       ListenerRole role);
+                                                       ListenerRole role,
+                                                       mail::BodyType body = mail::BodyType::seven_bit);
 
   /// End of content. `section` failed: 550 5.6.0. Received fields over kReceivedFieldsMax: 554 5.4.6.
   [[nodiscard]] Verdict check_content(const Result<mail::HeaderSection>& section) const;

@@ -78,6 +78,33 @@ TEST(SessionCounts, LimitInAllAndOfOneAddress) {
   EXPECT_EQ(counts.sessions(), 0U);
 }
 
+TEST(SessionCounts, ASixtyFourCountsAsOneAddress) {
+  SessionCounts counts(Settings{.max_connections = 9, .max_connections_per_ip = 2});
+  std::vector<SessionCounts::Place> places;
+  for (const std::string_view peer : {"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"})
+    places.push_back(counts.enter(*route::parse_address(peer)).value());
+  EXPECT_EQ(counts.enter(*route::parse_address("2001:db8:0:1::3")).error().code, Error::denied);
+  EXPECT_TRUE(counts.enter(*route::parse_address("2001:db8:0:2::1")));
+}
+
+TEST(SessionCounts, AClientBehindAProxyCountsAsItself) {
+  SessionCounts counts(Settings{.max_connections = 4, .max_connections_per_ip = 1});
+  const auto a = *route::parse_address("192.0.2.1");
+  const auto b = *route::parse_address("192.0.2.2");
+  std::vector<SessionCounts::Place> places;
+  for (int i = 0; i < 4; ++i) places.push_back(counts.enter(std::nullopt).value());
+  EXPECT_EQ(counts.enter(std::nullopt).error().code, Error::exhausted);
+  EXPECT_TRUE(places[0].move_to(a));
+  EXPECT_TRUE(places[0].move_to(a));
+  EXPECT_EQ(places[1].move_to(a).error().code, Error::denied);
+  EXPECT_TRUE(places[0].move_to(b));
+  EXPECT_TRUE(places[1].move_to(a));
+  places.clear();
+  EXPECT_EQ(counts.sessions(), 0U);
+  EXPECT_TRUE(counts.enter(a));
+  EXPECT_TRUE(SessionCounts::Place().move_to(a));
+}
+
 TEST(SessionCounts, HoldUnderThreads) {
   SessionCounts counts(Settings{.max_connections = 100, .max_connections_per_ip = 10});
   {

@@ -9,6 +9,7 @@ RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain, con
   switch (role) {
     case ListenerRole::relay_in:  // no AUTH there, so only the network says who it is
       return identity.in_relay_network ? RelayDecision::relay : RelayDecision::denied;
+    case ListenerRole::lmtp: return RelayDecision::denied;  // 2033 §1: a mailbox is what is behind it, or nothing
     case ListenerRole::submission: return identity.account ? RelayDecision::relay : RelayDecision::denied;
   }
   return RelayDecision::denied;

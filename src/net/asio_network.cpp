@@ -230,8 +230,9 @@ class AsioNetwork final : public Network {
  public:
   explicit AsioNetwork(Events* events) : events_(events) {}
 
-  Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at, std::span<Shard* const> shards) override {
-    Result<std::vector<UniqueFd>> sockets = open_listeners(at, shards.size());
+  Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at, std::span<Shard* const> shards,
+                                                        UnixAccess access) override {
+    Result<std::vector<UniqueFd>> sockets = open_listeners(at, shards.size(), access);
     if (!sockets) return fail(sockets);
     std::vector<std::unique_ptr<Listener>> all;
     for (UniqueFd& fd : *sockets) {

@@ -139,13 +139,15 @@ Result<void> remove_stale(const Endpoint& at) {
   return {};
 }
 
-Result<std::vector<UniqueFd>> open_unix_listener(const Endpoint& at) {
+Result<std::vector<UniqueFd>> open_unix_listener(const Endpoint& at, UnixAccess access) {
   Result<UniqueFd> fd = open_socket(at);
   if (!fd) return fail(fd);
   const Result<void> free = remove_stale(at);
   if (!free) return fail(free);
   // Linux gives the file the mode of the socket's own inode: no moment with a wider one, no umask of the whole process.
-  if (::fchmod(fd->get(), S_IRUSR | S_IWUSR) != 0) return errno_error(errno, "fchmod");
+  const mode_t owner = S_IRUSR | S_IWUSR;
+  const mode_t mode = access == UnixAccess::group ? owner | S_IRGRP | S_IWGRP : owner;
+  if (::fchmod(fd->get(), mode) != 0) return errno_error(errno, "fchmod");
   const KernelAddress address = to_kernel(at);
   if (::bind(fd->get(), address.get(), address.size) != 0) return errno_error(errno, "bind " + at.to_text());
   Result<UniqueFd> ready = listening(std::move(*fd));
@@ -192,8 +194,8 @@ std::unexpected<Error> errno_error(int number, std::string_view doing) {
   return error(code, "net.socket", std::string(doing) + ": " + std::generic_category().message(number));
 }
 
-Result<std::vector<UniqueFd>> open_listeners(const Endpoint& at, std::size_t count) {
-  if (!at.unix_path.empty()) return open_unix_listener(at);
+Result<std::vector<UniqueFd>> open_listeners(const Endpoint& at, std::size_t count, UnixAccess access) {
+  if (!at.unix_path.empty()) return open_unix_listener(at, access);
   if (at.port != 0) {
     const Result<UniqueFd> probe = open_bound(at, Share::no);  // fails when somebody listens, sharing or not
     if (!probe) return fail(probe);

@@ -36,7 +36,7 @@ class UniqueFd {
 [[nodiscard]] std::unexpected<Error> errno_error(int number, std::string_view doing);
 
 /// Listening sockets on `at`, `count` of them sharing the port; one for a Unix socket. Errors as Network::listen.
-[[nodiscard]] Result<std::vector<UniqueFd>> open_listeners(const Endpoint& at, std::size_t count);
+[[nodiscard]] Result<std::vector<UniqueFd>> open_listeners(const Endpoint& at, std::size_t count, UnixAccess access);
 
 /// A connection that came in, or nullopt when there is none now.
 /// Errors  exhausted: no descriptors or memory; transient: that connection is gone, try the next; closed.

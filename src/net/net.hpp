@@ -107,16 +107,19 @@ class Listener {
   [[nodiscard]] virtual const Endpoint& local() const = 0;
 };
 
+/// Who may connect to a Unix socket beside root: its owner (mode 0600), or its group too (0660).
+enum class UnixAccess : std::uint8_t { owner, group };
+
 /// All that opens sockets. One object for all shards.
 class Network {
  public:
   virtual ~Network() = default;
 
   /// Opens one listener per shard on the same endpoint (SO_REUSEPORT after a probe bind without it, so that a second
-  /// server on the port fails). A Unix socket has mode 0600 and one listener, on the first shard; a stale file is
-  /// replaced. Errors  conflict: in use; denied: not permitted; malformed: not an address of this host.
-  [[nodiscard]] virtual Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at,
-                                                                              std::span<Shard* const> shards) = 0;
+  /// server on the port fails). A Unix socket has the mode of `access` and one listener, on the first shard; a stale
+  /// file is replaced. Errors  conflict: in use; denied: not permitted; malformed: not an address of this host.
+  [[nodiscard]] virtual Result<std::vector<std::unique_ptr<Listener>>> listen(
+      const Endpoint& at, std::span<Shard* const> shards, UnixAccess access = UnixAccess::owner) = 0;
 
   /// Connects, from `source` where given. Only Connector calls this: it is the one place where addresses are judged.
   /// Errors  timeout, closed (refused, unreachable), denied.

@@ -297,7 +297,8 @@ class SimNetwork::Inside::View final : public Network {
  public:
   View(Inside* inside, Host* host) : inside_(inside), host_(host) {}
 
-  Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at, std::span<Shard* const> shards) override {
+  Result<std::vector<std::unique_ptr<Listener>>> listen(const Endpoint& at, std::span<Shard* const> shards,
+                                                        UnixAccess /*access*/) override {
     Endpoint taken = at;
     const bool is_unix = !at.unix_path.empty();
     if (!is_unix && !is_mine(at.address) && !is_unspecified(at.address)) {

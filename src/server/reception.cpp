@@ -48,11 +48,15 @@ struct Transaction {
 
 class Reception final : public SmtpAnswers {
  public:
-  Reception(const SmtpService* service, const net::Endpoint& peer)
-      : service_(service), peer_ip_(peer.unix_path.empty() ? peer.address.to_text() : std::string("local")) {
-    identity_.in_relay_network =
-        peer.unix_path.empty() &&
-        std::ranges::any_of(service->relay_from, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
+  Reception(const SmtpService* service, const Peer& peer)
+      : service_(service),
+        place_(peer.place),
+        peer_ip_(text_of(peer.client.value_or(peer.real))),
+        may_relay_(contains(service->relay_from, peer.real)),
+        may_xclient_(contains(service->xclient_from, peer.real) &&
+                     contains(service->xclient_from, peer.client.value_or(peer.real))) {
+    identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.client.value_or(peer.real));
+    service_->metrics.sessions->add();
   }
 
   Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
@@ -73,11 +77,15 @@ class Reception final : public SmtpAnswers {
       hello_kind_ = hello_kind;
       answer.emplace().reply = co_await end_content();
     } else if (auto* const hello = std::get_if<smtp::AskHello>(&action)) {
-      hello_ = std::move(hello->name);
+      if (!xclient_ || !xclient_->hello) hello_ = std::move(hello->name);
       answer.emplace().reply = {.code = 250, .enhanced = {}, .text = service_->engine.hostname};
+      answer->now = service_->clock->wall();
     } else if (std::holds_alternative<smtp::AskConnect>(action)) {
-      service_->metrics.sessions->add();
-      answer.emplace().reply = {.code = 220, .enhanced = {}, .text = service_->engine.hostname + " ESMTP Postrider"};
+      answer = greeting();
+    } else if (const auto* const claimed = std::get_if<smtp::AskXclient>(&action)) {
+      answer.emplace().reply = take_over(claimed->attributes);
+    } else if (const auto* const reached = std::get_if<smtp::LimitReached>(&action)) {
+      service_->metrics.limits->reached(smtp::name_of(reached->limit));
     } else if (std::holds_alternative<smtp::DropTransaction>(action)) {
       transaction_.reset();
     }
@@ -85,8 +93,58 @@ class Reception final : public SmtpAnswers {
   }
 
  private:
+  [[nodiscard]] static std::string text_of(const net::Endpoint& peer) {
+    return peer.unix_path.empty() ? peer.address.to_text() : std::string("local");
+  }
+  [[nodiscard]] static bool contains(const std::vector<net::Network4Or6>& networks, const net::Endpoint& peer) {
+    return peer.unix_path.empty() &&
+           std::ranges::any_of(networks, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
+  }
+
+  [[nodiscard]] smtp::Answered greeting() const {
+    smtp::Answered answer;
+    const bool lmtp = service_->engine.protocol == smtp::Protocol::lmtp;
+    answer.reply = {.code = 220,
+                    .enhanced = {},
+                    .text = service_->engine.hostname + (lmtp ? " LMTP Postrider" : " ESMTP Postrider")};
+    answer.rights = {.trusted = identity_.in_relay_network,
+                     .xclient = may_xclient_,
+                     .bare_newline = identity_.in_relay_network ? service_->bare_newline : smtp::BareNewline::reject};
+    return answer;
+  }
+
+  /// XCLIENT: from now on the session is counted, judged and logged as that client's.
+  Reply take_over(const smtp::XclientAttributes& attributes) {
+    if (attributes.address && !attributes.address->empty()) {
+      const Result<net::Address> address = net::Address::parse(*attributes.address);
+      if (!address) return {.code = 501, .enhanced = "5.5.4", .text = "ADDR is no address"};
+      if (!place_->move_to(address->octets()))
+        return {.code = 421, .enhanced = "4.7.0", .text = "too many connections from that address"};
+      peer_ip_ = address->to_text();
+      const net::Endpoint claimed{.address = *address, .port = 0, .unix_path = {}};
+      identity_.in_relay_network = may_relay_ && contains(service_->relay_from, claimed);
+    }
+    if (!xclient_) xclient_ = std::make_unique<Xclient>();
+    if (attributes.hello) {
+      xclient_->hello = attributes.hello;
+      hello_ = *attributes.hello;
+    }
+    if (attributes.protocol) xclient_->is_extended = iequals_ascii(*attributes.protocol, "ESMTP");
+    return {.code = 220, .enhanced = {}, .text = "Ok"};
+  }
+
+  /// The keyword of a Received field's `with` (3848, 6531 §3.7.3).
+  [[nodiscard]] std::string_view protocol_keyword() const {
+    const bool utf8 = transaction_->request.utf8 == mail::Utf8::yes;
+    if (service_->engine.protocol == smtp::Protocol::lmtp) return utf8 ? "UTF8LMTP" : "LMTP";
+    if (utf8) return "UTF8SMTP";
+    const bool is_extended = hello_kind_ == smtp::HelloKind::ehlo;
+    return (xclient_ ? xclient_->is_extended.value_or(is_extended) : is_extended) ? "ESMTP" : "SMTP";
+  }
+
   Task<Reply> check_recipient(mail::Address address, mail::RecipientRequest request) {
-    gate::RecipientVerdict checked = co_await service_->gate->check_recipient(address, identity_, service_->role);
+    gate::RecipientVerdict checked =
+        co_await service_->gate->check_recipient(address, identity_, service_->role, transaction_->request.body);
     Transaction& transaction = *transaction_;
     if (gate::accepts(checked.verdict)) {
       const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(name_of(target)); };
@@ -135,6 +193,7 @@ class Reception final : public SmtpAnswers {
       const Result<mail::HeaderSection> headers = transaction.intake->headers();
       const gate::Verdict verdict = service_->gate->check_content(headers);
       if (!gate::accepts(verdict)) {
+        service_->metrics.limits->reached(verdict.rule);
         transaction.refusal = to_reply(verdict);
       } else {
         const Result<Reply> accepted = co_await accept(&*headers);
@@ -175,7 +234,7 @@ class Reception final : public SmtpAnswers {
     entry.content.prefix = mail::received_field({.hello = hello_,
                                                  .client_ip = peer_ip_,
                                                  .by = service_->engine.hostname,
-                                                 .protocol = hello_kind_ == smtp::HelloKind::ehlo ? "ESMTP" : "SMTP",
+                                                 .protocol = protocol_keyword(),
                                                  .queue_id = entry.id.text(),
                                                  .for_address = transaction.only_recipient,
                                                  .at = arrival});
@@ -208,8 +267,18 @@ class Reception final : public SmtpAnswers {
     return identity_.account || identity_.in_relay_network ? queue::ReportTo::sender : queue::ReportTo::postmaster;
   }
 
+  /// What XCLIENT said of the client; there only when it was.
+  struct Xclient {
+    std::optional<std::string> hello;
+    std::optional<bool> is_extended;
+  };
+
   const SmtpService* service_;
+  gate::SessionCounts::Place* place_;
+  std::unique_ptr<Xclient> xclient_;
   std::string peer_ip_;
+  bool may_relay_;    // by the connection's own address
+  bool may_xclient_;  // by that and by what PROXY said
   gate::SessionIdentity identity_;
   std::string hello_;
   smtp::HelloKind hello_kind_ = smtp::HelloKind::helo;
@@ -218,7 +287,19 @@ class Reception final : public SmtpAnswers {
 
 }  // namespace
 
-std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const net::Endpoint& peer) {
+LimitMetrics::LimitMetrics(Metrics* metrics) {
+  std::vector<std::string_view> names = {"connections", "connections_per_ip", "proxy_header", "content.header",
+                                         "content.loop"};
+  for (const smtp::Limit limit : smtp::kLimits) names.push_back(smtp::name_of(limit));
+  for (const std::string_view name : names) {
+    by_name_[name] = metrics->counter("postrider_limits_reached_total", "Limits that a session ran into",
+                                      fmt::format("limit=\"{}\"", name));
+  }
+}
+
+void LimitMetrics::reached(std::string_view limit) const { by_name_.at(limit)->add(); }
+
+std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const Peer& peer) {
   return std::make_unique<Reception>(service, peer);
 }
 

@@ -9,16 +9,31 @@
 #include "server/smtp_driver.hpp"
 #include "smtp/server_session.hpp"
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace postrider::server {
+
+/// `postrider_limits_reached_total`: one for each limit that a session can run into.
+class LimitMetrics {
+ public:
+  explicit LimitMetrics(Metrics* metrics);
+  /// Of smtp::name_of, gate's rules, or a name below; another is a bug of ours.
+  void reached(std::string_view limit) const;
+
+ private:
+  std::map<std::string_view, Metric*> by_name_;
+};
 
 struct SmtpMetrics {
   Metric* sessions;
   Metric* accepted;
   Metric* refused_recipients;
   Metric* refused_messages;
+  const LimitMetrics* limits;
 };
 
 /// What all SMTP sessions of a listener share. Outlives them.
@@ -32,10 +47,21 @@ struct SmtpService {
   smtp::ServerSettings engine;
   gate::ListenerRole role = gate::ListenerRole::relay_in;
   std::vector<net::Network4Or6> relay_from;
+  std::vector<net::Network4Or6> xclient_from;
+  smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay
   SmtpMetrics metrics;
 };
 
-/// For one session with `peer`. A 250 to EndContent is given only after message, recipients and trace are on disk.
-[[nodiscard]] std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const net::Endpoint& peer);
+/// Who a session is with.
+struct Peer {
+  net::Endpoint real;                   ///< the connection's other end
+  std::optional<net::Endpoint> client;  ///< whom a believed PROXY header named
+  gate::SessionCounts::Place* place;    ///< outlives the session
+};
+
+/// For one session. What PROXY and XCLIENT say is taken for the log, the trace fields and the counts; it can take the
+/// right to relay away but never give it: both the connection's own address and the one that is claimed must be in
+/// `relay_from` (SECURITY R4). A 250 to EndContent is given only after message, recipients and trace are on disk.
+[[nodiscard]] std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const Peer& peer);
 
 }  // namespace postrider::server

@@ -2,9 +2,11 @@
 
 #include "core/await.hpp"
 #include "net/connector.hpp"
+#include "net/proxy_header.hpp"
 #include "server/events.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 
@@ -13,6 +15,7 @@ namespace postrider::server {
 std::string_view name_of(Service service) {
   switch (service) {
     case Service::smtp: return "smtp";
+    case Service::lmtp: return "lmtp";
     case Service::pop3: return "pop3";
     case Service::http: return "http";
   }
@@ -22,6 +25,8 @@ std::string_view name_of(Service service) {
 namespace {
 
 constexpr Duration kRefusalWrite = std::chrono::seconds(5);
+constexpr Duration kProxyHeaderWait = std::chrono::seconds(10);
+constexpr Duration kAcceptAgain = std::chrono::milliseconds(50);  // after a failure that may pass
 
 delivery::Settings with_hostname(delivery::Settings settings, const std::string& hostname) {
   settings.hostname = hostname;
@@ -45,6 +50,7 @@ route::Settings with_own(const Settings& all, const net::Network& network) {
 std::string_view refusal_of(Service service, Error::Code why) {
   switch (service) {
     case Service::smtp:
+    case Service::lmtp:
       return why == Error::denied ? "421 4.7.0 too many connections from your address\r\n"
                                   : "421 4.3.2 too many connections, try again later\r\n";
     case Service::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
@@ -69,11 +75,12 @@ struct Server::Inside {
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
+        limits(doors.metrics),
         smtp_metrics{
             doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"smtp\""),
             doors.metrics->counter("postrider_messages_accepted_total", "Messages answered with 250 after the data"),
             doors.metrics->counter("postrider_recipients_refused_total", "Refused RCPT commands"),
-            doors.metrics->counter("postrider_messages_refused_total", "Messages refused after the data")},
+            doors.metrics->counter("postrider_messages_refused_total", "Messages refused after the data"), &limits},
         pop3_sessions(doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"pop3\"")) {}
 
   /// One listener's connections, on one shard.
@@ -91,18 +98,21 @@ struct Server::Inside {
   void open(const Listen& listen, std::vector<std::unique_ptr<net::Listener>> listeners) {
     const SmtpService* smtp = nullptr;
     const Pop3Service* pop3 = nullptr;
-    if (listen.service == Service::smtp) {
+    if (listen.service == Service::smtp || listen.service == Service::lmtp) {
       smtp = smtp_services
-                 .emplace_back(std::make_unique<SmtpService>(SmtpService{.store = doors.store,
-                                                                         .clock = doors.clock,
-                                                                         .events = doors.events,
-                                                                         .queue = &queue,
-                                                                         .ids = &ids,
-                                                                         .gate = &gate,
-                                                                         .engine = *listen.smtp,
-                                                                         .role = gate::ListenerRole::relay_in,
-                                                                         .relay_from = listen.relay_from,
-                                                                         .metrics = smtp_metrics}))
+                 .emplace_back(std::make_unique<SmtpService>(SmtpService{
+                     .store = doors.store,
+                     .clock = doors.clock,
+                     .events = doors.events,
+                     .queue = &queue,
+                     .ids = &ids,
+                     .gate = &gate,
+                     .engine = *listen.smtp,
+                     .role = listen.service == Service::lmtp ? gate::ListenerRole::lmtp : gate::ListenerRole::relay_in,
+                     .relay_from = listen.relay_from,
+                     .xclient_from = listen.xclient_from,
+                     .bare_newline = listen.bare_newline,
+                     .metrics = smtp_metrics}))
                  .get();
     } else if (listen.service == Service::pop3) {
       pop3 = pop3_services
@@ -125,6 +135,7 @@ struct Server::Inside {
                                     .counts = &counts,
                                     .scratch = door.scratch,
                                     .drain = &draining,
+                                    .greeting_delay = listen.greeting_delay,
                                     .last_call = settings.last_call};
       }
       if (pop3 != nullptr) {
@@ -135,40 +146,64 @@ struct Server::Inside {
     }
   }
 
-  void enter() { active.fetch_add(1); }
-  void leave() {
-    if (active.fetch_sub(1) == 1) idle.set();
-  }
+  /// What runs: it counts until it ends, however that is.
+  class Running {
+   public:
+    explicit Running(Inside* inside) : inside_(inside) { inside->active.fetch_add(1); }
+    Running(Running&& other) noexcept : inside_(std::exchange(other.inside_, nullptr)) {}
+    Running& operator=(Running&&) = delete;
+    ~Running() {
+      if (inside_ != nullptr && inside_->active.fetch_sub(1) == 1) inside_->idle.set();
+    }
 
-  static Task<void> accept(Inside* inside, Door* door) {
+   private:
+    Inside* inside_;
+  };
+
+  static Task<void> accept(Inside* inside, Door* door, Running running) {
+    const Running held = std::move(running);
     const Listen& listen = *door->listen;
+    bool failing = false;
     for (;;) {
       Result<std::unique_ptr<net::Stream>> stream = co_await door->listener->accept(&inside->draining);
-      if (!stream) {
-        if (stream.error().code != Error::cancelled) {
+      if (!stream && stream.error().code == Error::cancelled) break;
+      if (!stream) {  // whatever it is, it may pass; said once for a row of failures
+        if (!std::exchange(failing, true))
           inside->doors.events->emit(
               AcceptFailed{.service = name_of(listen.service), .error = describe(stream.error())});
-        }
-        break;
+        const Result<void> waited = co_await inside->draining.wait(inside->doors.clock->steady() + kAcceptAgain);
+        (void)waited;  // the drain is seen by accept
+        continue;
       }
-      inside->enter();
-      Result<gate::SessionCounts::Place> place = inside->place_for(**stream);
+      failing = false;
+      Running session(inside);
+      Result<gate::SessionCounts::Place> place = inside->place_for(listen, **stream);
       if (!place) {
-        spawn(door->shard, "session.refuse", refuse(inside, door, std::move(*stream), place.error().code));
+        spawn(door->shard, "session.refuse",
+              refuse(inside, door, std::move(*stream), place.error().code, std::move(session)));
       } else {
-        spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place)));
+        spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place), std::move(session)));
       }
     }
     door->listener.reset();  // who connects from now on is refused by the kernel
-    inside->leave();
   }
 
-  [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const net::Stream& stream) {
+  [[nodiscard]] static bool is_proxy(const Listen& listen, const net::Stream& stream) {
+    return stream.peer().unix_path.empty() && stream.local().unix_path.empty() &&
+           std::ranges::any_of(listen.proxy_protocol_from,
+                               [&](const net::Network4Or6& n) { return n.contains(stream.peer().address); });
+  }
+
+  [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const Listen& listen, const net::Stream& stream) {
     if (!stream.peer().unix_path.empty() || !stream.local().unix_path.empty()) return gate::SessionCounts::Place();
+    if (is_proxy(listen, stream)) return counts.enter(std::nullopt);
     return counts.enter(stream.peer().address.octets());
   }
 
-  static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why) {
+  static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why,
+                           Running running) {
+    const Running held = std::move(running);
+    inside->limits.reached(why == Error::denied ? "connections_per_ip" : "connections");
     inside->doors.events->emit(SessionRefused{.ip = stream->peer().address.to_text(),
                                               .service = name_of(door->listen->service),
                                               .why = postrider::name_of(why)});
@@ -176,15 +211,67 @@ struct Server::Inside {
         co_await stream->write(refusal_of(door->listen->service, why), inside->doors.clock->steady() + kRefusalWrite);
     (void)written;  // the peer gets no session either way
     stream->close();
-    inside->leave();
+  }
+
+  /// Reads the header that a connection from a proxy begins with, and counts the client that it names.
+  /// Errors  malformed, too_long: there is none; timeout, closed; denied: the client has too many connections.
+  static Task<Result<std::optional<net::Endpoint>>> read_proxy_header(Inside* inside, net::Stream* stream,
+                                                                      gate::SessionCounts::Place* place) {
+    const SteadyTime until = inside->doors.clock->steady() + kProxyHeaderWait;
+    net::ProxyHeaderReader reader;
+    std::array<char, 64> buffer{};
+    while (reader.wanted() > 0) {
+      const std::size_t most = std::min(reader.wanted(), buffer.size());
+      const Result<std::size_t> got = stream->read_some(std::span(buffer.data(), most));
+      if (!got) co_return fail(got);
+      if (*got == 0) {
+        const Result<net::Ready> ready = co_await stream->wait_readable(until, &inside->draining);
+        if (!ready) co_return fail(ready);
+        if (*ready == net::Ready::signalled) co_return error(Error::cancelled, "server.proxy_header");
+        continue;
+      }
+      const Result<void> taken = reader.append(std::string_view(buffer.data(), *got));
+      if (!taken) co_return fail(taken);
+    }
+    const net::Address counted = reader.client() ? reader.client()->address : stream->peer().address;
+    const Result<void> moved = place->move_to(counted.octets());
+    if (!moved) co_return fail(moved);
+    co_return reader.client();
+  }
+
+  /// Who the session is with; nullopt: there is none, and the stream is closed.
+  static Task<std::optional<Peer>> meet(Inside* inside, const Door* door, std::unique_ptr<net::Stream>* stream,
+                                        gate::SessionCounts::Place* place, Running* running) {
+    Peer peer{.real = (*stream)->peer(), .client = {}, .place = place};
+    if (is_proxy(*door->listen, **stream)) {
+      const Result<std::optional<net::Endpoint>> client = co_await read_proxy_header(inside, stream->get(), place);
+      if (!client && client.error().code == Error::denied) {
+        co_await refuse(inside, door, std::move(*stream), Error::denied, std::move(*running));
+        co_return std::nullopt;
+      }
+      if (!client) {
+        inside->limits.reached("proxy_header");
+        inside->doors.events->emit(SessionRefused{.ip = peer.real.address.to_text(),
+                                                  .service = name_of(door->listen->service),
+                                                  .why = postrider::name_of(client.error().code)});
+        (*stream)->close();
+        co_return std::nullopt;
+      }
+      peer.client = *client;
+    }
+    co_return peer;
   }
 
   static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
-                          gate::SessionCounts::Place place) {
-    const gate::SessionCounts::Place held = std::move(place);
+                          gate::SessionCounts::Place place, Running running) {
+    Running held = std::move(running);
+    gate::SessionCounts::Place held_place = std::move(place);
+    const std::optional<Peer> peer = co_await meet(inside, door, &stream, &held_place, &held);
+    if (!peer) co_return;
     switch (door->listen->service) {
-      case Service::smtp: {
-        std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, stream->peer());
+      case Service::smtp:
+      case Service::lmtp: {
+        std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, *peer);
         co_await serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception));
         break;
       }
@@ -195,12 +282,11 @@ struct Server::Inside {
       }
       case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;
     }
-    inside->leave();
   }
 
-  static Task<void> deliver(Inside* inside) {
+  static Task<void> deliver(Inside* inside, Running running) {
+    const Running held = std::move(running);
     co_await inside->deliverer.run(inside->shards, &inside->draining);
-    inside->leave();
   }
 
   /// Waits for the drain and then for everything to end.
@@ -228,6 +314,7 @@ struct Server::Inside {
   gate::Gate gate;
   gate::SessionCounts counts;
   delivery::Deliverer deliverer;
+  LimitMetrics limits;
   SmtpMetrics smtp_metrics;
   Metric* pop3_sessions;
   std::vector<Shard*> shards;
@@ -252,8 +339,8 @@ Result<void> Server::listen(std::vector<Shard*> shards) {
   inside.shards = std::move(shards);
   for (Shard* const shard : inside.shards) inside.scratch.try_emplace(shard);
   for (const Listen& listen : inside.settings.listen) {
-    Result<std::vector<std::unique_ptr<net::Listener>>> listeners =
-        inside.doors.network->listen(listen.at, inside.shards);
+    Result<std::vector<std::unique_ptr<net::Listener>>> listeners = inside.doors.network->listen(
+        listen.at, inside.shards, listen.service == Service::lmtp ? net::UnixAccess::group : net::UnixAccess::owner);
     if (!listeners) {
       inside.doors_open.clear();
       Error why = std::move(listeners.error());
@@ -278,12 +365,9 @@ void Server::start(std::move_only_function<void()> draining, std::move_only_func
   inside.drain_began = std::move(draining);
   inside.ended = std::move(ended);
   Shard* const first = inside.shards.front();
-  inside.enter();
-  spawn(first, "delivery", Inside::deliver(&inside));
-  for (Inside::Door& door : inside.doors_open) {
-    inside.enter();
-    spawn(door.shard, "server.accept", Inside::accept(&inside, &door));
-  }
+  spawn(first, "delivery", Inside::deliver(&inside, Inside::Running(&inside)));
+  for (Inside::Door& door : inside.doors_open)
+    spawn(door.shard, "server.accept", Inside::accept(&inside, &door, Inside::Running(&inside)));
   spawn(first, "server.supervise", Inside::supervise(&inside));
   inside.store_failed = inside.doors.store->failed().watch(first, [this] {
     inside_->doors.events->emit(StoreFailed{});

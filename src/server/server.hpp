@@ -47,16 +47,20 @@ struct Doors {
 using Handler =
     std::function<Task<void>(std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain)>;
 
-enum class Service : std::uint8_t { smtp, pop3, http };
+enum class Service : std::uint8_t { smtp, lmtp, pop3, http };
 [[nodiscard]] std::string_view name_of(Service service);
 
 struct Listen {
   Service service = Service::smtp;
   net::Endpoint at;
-  std::optional<smtp::ServerSettings> smtp;              ///< of an smtp listener
-  std::vector<net::Network4Or6> relay_from;              ///< of an smtp listener
-  pop3::Cleartext cleartext = pop3::Cleartext::refused;  ///< of a pop3 listener
-  Handler handler;                                       ///< of an http listener
+  std::optional<smtp::ServerSettings> smtp;                    ///< of an smtp or lmtp listener
+  std::vector<net::Network4Or6> relay_from;                    ///< of an smtp listener
+  std::vector<net::Network4Or6> proxy_protocol_from;           ///< connections from there begin with a PROXY header
+  std::vector<net::Network4Or6> xclient_from;                  ///< of an smtp or lmtp listener
+  smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay on an smtp listener
+  Duration greeting_delay{};                                   ///< of an smtp listener
+  pop3::Cleartext cleartext = pop3::Cleartext::refused;        ///< of a pop3 listener
+  Handler handler;                                             ///< of an http listener
 };
 
 struct Settings {

@@ -20,6 +20,10 @@ SteadyTime SmtpDeadline::follow(smtp::Wait wait, Content content, Crowd crowd, S
   return std::min(until_, window_begun_ + kRateWindow);
 }
 
+bool SmtpDeadline::is_over(SteadyTime now) const {
+  return now >= until_ || (in_content_ && now >= window_begun_ + kRateWindow);
+}
+
 std::optional<Late> SmtpDeadline::passed(SteadyTime now) {
   if (now >= until_) return Late::timed_out;
   if (window_octets_ < kRateWindowOctetsMin) return Late::too_slow;

@@ -39,6 +39,8 @@ class SmtpDeadline {
   /// To be called before each wait; gives when it ends. `content`: one has begun and has not ended, also between the
   /// chunks of BDAT: its whole time and its rate go on.
   [[nodiscard]] SteadyTime follow(smtp::Wait wait, Content content, Crowd crowd, SteadyTime now);
+  /// Whether the wait that `follow` gave the end of is over.
+  [[nodiscard]] bool is_over(SteadyTime now) const;
   /// The wait ended without octets at `now`. nullopt: only the rate window ended, and the rate is good: wait on.
   [[nodiscard]] std::optional<Late> passed(SteadyTime now);
 

@@ -8,6 +8,8 @@ namespace postrider::server {
 
 namespace {
 
+constexpr Duration kLookUp = std::chrono::seconds(10);
+
 class SmtpDriver {
  public:
   SmtpDriver(const SmtpDrive* drive, std::unique_ptr<net::Stream> stream, std::unique_ptr<SmtpAnswers> answers)
@@ -41,7 +43,8 @@ class SmtpDriver {
     const Crowd crowd = drive_->counts->crowded() ? Crowd::crowded : Crowd::calm;
     const Content content = engine_.in_content() ? Content::under_way : Content::none;
     const SteadyTime until = std::min(deadline_.follow(engine_.waits_for(), content, crowd, now()), last_call_);
-    on_ready(co_await stream_->wait_readable(until, drain_));
+    // When it gets crowded, the waits that are under way become shorter too: they look up now and then.
+    on_ready(co_await stream_->wait_readable(std::min(until, now() + kLookUp), drain_));
   }
 
   void on_ready(const Result<net::Ready>& ready) {
@@ -49,6 +52,7 @@ class SmtpDriver {
     if (!ready && ready.error().code != Error::timeout) return engine_.step(smtp::PeerClosed{}, todo);
     if (!ready && now() >= last_call_) return engine_.step(smtp::TimedOut{}, todo);  // it says 421
     if (!ready) {
+      if (!deadline_.is_over(now())) return;
       const std::optional<Late> late = deadline_.passed(now());
       if (late == Late::too_slow) engine_.step(smtp::TooSlow{}, todo);
       if (late == Late::timed_out) engine_.step(smtp::TimedOut{}, todo);
@@ -75,9 +79,30 @@ class SmtpDriver {
     deadline_.progressed(now());
   }
 
+  /// Waits a little for a peer that talks before the greeting. False: there is nobody to greet.
+  Task<bool> is_silent() {
+    if (drive_->greeting_delay > Duration{}) {
+      const Result<net::Ready> ready = co_await stream_->wait_readable(now() + drive_->greeting_delay, drain_);
+      (void)ready;  // whatever woke us: what was said is read
+    }
+    char octet = 0;
+    const Result<std::size_t> got = stream_->read_some(std::span(&octet, 1));
+    if (got && *got == 0) co_return true;
+    if (got) {
+      engine_.step(smtp::TalkedEarly{}, *todo_);
+    } else {
+      engine_.step(smtp::PeerClosed{}, *todo_);
+    }
+    co_return false;
+  }
+
   /// Does one action; gives the answer where it is a question.
   Task<std::optional<smtp::Answered>> perform(smtp::Action* action) {
     std::optional<smtp::Answered> answer;
+    if (std::holds_alternative<smtp::AskConnect>(*action) && !std::exchange(greeted_, true)) {
+      const bool silent = co_await is_silent();
+      if (!silent) co_return answer;
+    }
     if (auto* const send = std::get_if<smtp::Send>(action)) {
       const Result<void> written = co_await stream_->write(send->octets, now() + drive_->timeouts.write);
       if (!written) engine_.step(smtp::PeerClosed{}, *todo_);
@@ -103,6 +128,7 @@ class SmtpDriver {
   std::optional<smtp::Actions> todo_;  // there but while waiting
   SmtpDeadline deadline_;
   SteadyTime last_call_ = SteadyTime::never();
+  bool greeted_ = false;
 };
 
 }  // namespace

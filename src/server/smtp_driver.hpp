@@ -31,6 +31,7 @@ struct SmtpDrive {
   const gate::SessionCounts* counts = nullptr;  ///< says whether it is crowded
   net::ScratchPool* scratch = nullptr;
   Signal* drain = nullptr;
+  Duration greeting_delay{};  ///< how long the greeting waits for a peer that talks before it (5321 §4.3.1)
   Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
 };
 

@@ -10,6 +10,7 @@
 #include "mail/envelope.hpp"
 #include "smtp/reply.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -91,6 +92,12 @@ enum class Limit : std::uint8_t {
   other_protocol,
   wait,
   rate,
+};
+inline constexpr std::array kLimits = {
+    Limit::command_line,  Limit::address,            Limit::data_line, Limit::message_size, Limit::recipients,
+    Limit::errors,        Limit::idle_commands,      Limit::refused_recipients,             Limit::swallowed,
+    Limit::bare_newline,  Limit::early_talker,       Limit::other_protocol,                 Limit::wait,
+    Limit::rate,
 };
 [[nodiscard]] std::string_view name_of(Limit limit);
 
