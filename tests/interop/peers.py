@@ -23,6 +23,7 @@ proxymap  unix - - n -  - proxymap
 proxywrite unix - - n - 1 proxymap
 smtp      unix - - n -  - smtp
 relay     unix - - n -  - smtp
+lmtp      unix - - n -  - lmtp
 error     unix - - n -  - error
 retry     unix - - n -  - error
 discard   unix - - n -  - discard
@@ -127,6 +128,32 @@ class SmtpSink:
 
     def dumps(self):
         return [path.read_text("utf-8", "replace") for path in sorted(self.folder.iterdir())]
+
+    def stop(self):
+        self.process.stop()
+
+
+class Haproxy:
+    """In front of `port`, a door for each (keyword of `server`, address that it connects from): `ports` has them in that order."""
+
+    def __init__(self, folder, port, doors):
+        need("haproxy")
+        folder = pathlib.Path(folder)
+        folder.mkdir()
+        self.ports = [free_port() for _ in doors]
+        listens = "".join(f"listen door{number}\n  bind 127.0.0.1:{mine}\n  source {source}\n  server postrider 127.0.0.1:{port} {keyword}\n"
+                          for number, (mine, (keyword, source)) in enumerate(zip(self.ports, doors)))
+        (folder / "haproxy.cfg").write_text(f"""global
+  maxconn 100
+defaults
+  mode tcp
+  timeout connect 30s
+  timeout client 60s
+  timeout server 60s
+{listens}""")
+        self.process = Process(["haproxy", "-db", "-f", folder / "haproxy.cfg"])
+        for mine in self.ports:
+            wait_for_port(mine)
 
     def stop(self):
         self.process.stop()
