@@ -1,10 +1,12 @@
 // rooms: mail core
 // Addresses, paths and domains, with and without UTF-8: print after parse is identity, limits hold, nothing holds a
-// control character, and whatever is read without UTF-8 is read with it just the same.
+// control character, whatever is read without UTF-8 is read with it just the same, and the judgement of `address check`
+// agrees with what the SMTP engine takes.
 #include "mail/address.hpp"
 
 #include "core/check.hpp"
 #include "core/text.hpp"
+#include "mail/header_address.hpp"
 #include "mail/printable.hpp"
 
 #include <cstdint>
@@ -55,6 +57,20 @@ void check_paths(std::string_view text, Utf8 utf8, const mail::Domain& own) {
   if (!path->path.is_null()) check_address(path->path.address(), utf8);
 }
 
+/// `address check --smtp` and the parser differ where either is documented to: an empty local part, address literals in
+/// odd forms, lengths (of a local part as written or as it means), and ideographic full stops.
+void check_judgement(std::string_view text, Utf8 utf8) {
+  if (text.contains("\u3002") || text.contains("\uff0e") || text.contains("\uff61")) return;
+  const mail::AddressCheck judged = mail::check_address(text, mail::AddressGrammar::smtp, utf8 == Utf8::yes);
+  const Result<mail::Address> parsed = mail::Address::parse(text, utf8);
+  if (parsed) {
+    check(judged.valid || judged.diagnosis.ends_with("toolong"), "what SMTP takes is valid");
+    if (judged.valid) check(judged.local == parsed->local_part(), "the same local part");
+  } else if (judged.valid) {
+    check(judged.local.empty() || judged.domain.starts_with('['), "what is valid SMTP takes");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -65,6 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const Result<mail::Address> address = mail::Address::parse(text, utf8)) check_address(*address, utf8);
     if (const Result<mail::Domain> domain = mail::Domain::parse(text, utf8)) check_domain(*domain);
     check_paths(text, utf8, own);
+    check_judgement(text, utf8);
   }
   check_modes(mail::Address::parse(text), mail::Address::parse(text, Utf8::yes), equal);
   check_modes(mail::Domain::parse(text), mail::Domain::parse(text, Utf8::yes), equal);

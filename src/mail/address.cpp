@@ -126,8 +126,10 @@ class Reader {
     const std::size_t start = at_;
     std::string part;
     while (!at_end() && text_[at_] != '"') {
-      if (text_[at_] == '\\') ++at_;
+      const bool escaped = text_[at_] == '\\';
+      if (escaped) ++at_;
       if (at_end() || !may_stand(text_[at_])) return malformed_at(at_);
+      if (escaped && (text_[at_] & 0xc0) == 0x80) return malformed_at(at_);  // inside a character (6531 §3.3)
       part += text_[at_++];
     }
     if (!take('"')) return malformed_at(at_);

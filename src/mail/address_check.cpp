@@ -324,7 +324,7 @@ class Checker {
         const std::size_t before = at_;
         fold();
         folded += at_ - before - 1;
-        local_ += ' ';
+        for (const char c : text_.substr(before, at_ - before)) local_ += c == '\r' || c == '\n' ? "" : " ";
       } else {
         local_ += content(kQuoted);
       }

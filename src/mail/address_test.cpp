@@ -288,6 +288,7 @@ TEST(Utf8Address, WhatIsNoneIsMalformedEitherWay) {
            std::string("\u00e9..a@b.test"),
            std::string("\u00e9 a@b.test"),
            std::string("\u00e9@"),
+           std::string("\"\\\xc3\\\xa9\"@b.test"),  // a backslash inside a character
            std::string("\"\u00e9@b.test"),
            std::string("a@\xc3.test"),
            std::string("a@\u2603.test"),      // a symbol (5892 §2.6)
