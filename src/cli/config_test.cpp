@@ -41,11 +41,20 @@ max_recipients = 100
 relay_from = ["192.0.2.0/24", "2001:db8::/32"]
 max_connections = 500
 max_connections_per_ip = 20
+bare_newline = "normalize"
+binarymime = true
+greeting_delay = "2s"
 [[listen]]
 service = "smtp"
 address = ["127.0.0.1:2525", "[::1]:2525"]
 max_message_size = "1MB"
 relay_from = []
+proxy_protocol_from = ["192.0.2.7"]
+xclient_from = ["192.0.2.8", "192.0.2.9"]
+bare_newline = "reject"
+[[listen]]
+service = "lmtp"
+address = "unix:lmtp.sock"
 [[listen]]
 service = "pop3"
 address = "127.0.0.1:2110"
@@ -89,14 +98,22 @@ min_free = "1GiB"
   EXPECT_EQ(config.hostname, "mx.example.test");
   EXPECT_TRUE(config.data_dir.starts_with('/') && config.data_dir.ends_with("/data")) << config.data_dir;
   EXPECT_EQ(config.drain_timeout, std::chrono::seconds(3));
-  ASSERT_EQ(config.listen.size(), 3U);
+  ASSERT_EQ(config.listen.size(), 4U);
   EXPECT_EQ(config.listen[0].smtp.max_message_size, 1'000'000U);  // the listener's own key wins
   EXPECT_TRUE(config.listen[0].smtp.relay_from.empty());
   EXPECT_EQ(config.listen[0].smtp.max_recipients, 100U);
   EXPECT_EQ(config.listen[0].address.size(), 2U);
-  EXPECT_TRUE(config.listen[1].smtp.plaintext_auth);
-  EXPECT_TRUE(config.listen[2].serve_health);
-  EXPECT_FALSE(config.listen[2].serve_metrics);
+  EXPECT_EQ(config.listen[0].proxy_protocol_from.size(), 1U);
+  EXPECT_EQ(config.listen[0].xclient_from.size(), 2U);
+  EXPECT_EQ(config.listen[0].smtp.bare_newline, smtp::BareNewline::reject);
+  EXPECT_EQ(config.listen[0].smtp.greeting_delay, std::chrono::seconds(2));
+  EXPECT_EQ(config.listen[1].service, server::Service::lmtp);
+  EXPECT_EQ(config.listen[1].smtp.bare_newline, smtp::BareNewline::normalize);
+  EXPECT_TRUE(config.listen[1].smtp.binarymime);
+  EXPECT_EQ(config.listen[1].address.at(0).unix_path, std::filesystem::path(file).parent_path() / "lmtp.sock");
+  EXPECT_TRUE(config.listen[2].smtp.plaintext_auth);
+  EXPECT_TRUE(config.listen[3].serve_health);
+  EXPECT_FALSE(config.listen[3].serve_metrics);
   ASSERT_EQ(config.domains.size(), 1U);
   EXPECT_EQ(config.domains[0].name.text(), "example.test");
   EXPECT_EQ(config.domains[0].subaddress, "-");
@@ -110,7 +127,11 @@ min_free = "1GiB"
   const LoadedConfig again = load_config(folder.write("shown.toml", show_config(config)));
   for (const ConfigMistake& mistake : again.mistakes) ADD_FAILURE() << "shown: " << to_text(mistake);
   EXPECT_EQ(again.config.queue.retry, config.queue.retry);
-  EXPECT_EQ(again.config.listen.size(), 3U);
+  ASSERT_EQ(again.config.listen.size(), 4U);
+  EXPECT_EQ(again.config.listen[0].proxy_protocol_from, config.listen[0].proxy_protocol_from);
+  EXPECT_EQ(again.config.listen[0].xclient_from, config.listen[0].xclient_from);
+  EXPECT_EQ(again.config.listen[1].smtp.bare_newline, config.listen[1].smtp.bare_newline);
+  EXPECT_EQ(again.config.listen[1].smtp.greeting_delay, config.listen[1].smtp.greeting_delay);
 }
 
 struct BadRow {
@@ -134,6 +155,13 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[smtp]\nrelay_from = [\"0.0.0.0/0\"]\n", 4, "open relay"},
       {"[smtp]\nrelay_from = [\"::/0\"]\n", 4, "open relay"},
       {"[smtp]\nrelay_from = [\"192.0.2.1/24\"]\n", 4, "networks such as"},
+      {"[smtp]\nbare_newline = \"lf\"\n", 4, "reject"},
+      {"[smtp]\nbinarymime = \"on\"\n", 4, "true or false"},
+      {"[smtp]\ngreeting_delay = \"31s\"\n", 4, "at most 30s"},
+      {"[smtp]\nproxy_protocol_from = [\"192.0.2.1\"]\n", 4, "unknown key"},
+      {"[[listen]]\naddress = \"127.0.0.1:1\"\nproxy_protocol_from = [\"0.0.0.0/0\"]\n", 5, "anyone"},
+      {"[[listen]]\naddress = \"127.0.0.1:1\"\nxclient_from = [\"::/0\"]\n", 5, "anyone"},
+      {"[[listen]]\naddress = \"127.0.0.1:1\"\nxclient_from = \"localhost\"\n", 5, "networks such as"},
       {"[smtp]\nplaintext_auth = 1\n", 4, "true or false"},
       {"[[listen]]\nservice = \"imap\"\naddress = \"127.0.0.1:1\"\n", 4, "this version serves"},
       {"[[listen]]\nservice = \"smtp\"\n", 3, "wants an address"},
