@@ -53,6 +53,9 @@ struct Settings {
   std::size_t max_connections_per_ip = 50;
 };
 
+/// What POP3 and HTTP may have beyond max_connections: a flood of senders leaves users and health checks a door.
+constexpr std::size_t kSessionsBeyond = 32;
+
 /// Counts sessions, of all shards; those of one IPv6 /64 together, as one customer has it. Thread-safe.
 class SessionCounts {
  public:
@@ -74,8 +77,9 @@ class SessionCounts {
   };
   explicit SessionCounts(Settings settings);
   /// Errors  exhausted: max_connections (421 4.3.2), denied: max_connections_per_ip (421 4.7.0). Before any other work.
-  /// Without `peer` it is nobody's yet: who it is comes with a PROXY header.
-  [[nodiscard]] Result<Place> enter(const std::optional<route::AddressOctets>& peer);
+  /// Without `peer` it is nobody's yet: who it is comes with a PROXY header. `beyond`: so many more than
+  /// max_connections.
+  [[nodiscard]] Result<Place> enter(const std::optional<route::AddressOctets>& peer, std::size_t beyond = 0);
   [[nodiscard]] std::size_t sessions() const;
   /// More than 80 % of max_connections are used: waits become short (LIMITS.md).
   [[nodiscard]] bool crowded() const;

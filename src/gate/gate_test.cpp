@@ -70,6 +70,10 @@ TEST(SessionCounts, LimitInAllAndOfOneAddress) {
     places.push_back(counts.enter(*route::parse_address(fmt::format("192.0.2.{}", i))).value());
   EXPECT_EQ(counts.enter(*route::parse_address("192.0.2.99")).error().code, Error::exhausted);
   EXPECT_TRUE(counts.crowded());
+  {
+    const SessionCounts::Place beyond = counts.enter(*route::parse_address("192.0.2.99"), 1).value();
+    EXPECT_EQ(counts.enter(*route::parse_address("192.0.2.100"), 1).error().code, Error::exhausted);
+  }
   places.erase(places.begin());
   EXPECT_FALSE(counts.crowded());
   places.push_back(counts.enter(a).value());

@@ -71,11 +71,11 @@ Result<void> SessionCounts::Place::move_to(const route::AddressOctets& peer) {
 
 SessionCounts::SessionCounts(Settings settings) : state_(std::make_shared<State>(settings)) {}
 
-Result<SessionCounts::Place> SessionCounts::enter(const std::optional<route::AddressOctets>& peer) {
+Result<SessionCounts::Place> SessionCounts::enter(const std::optional<route::AddressOctets>& peer, std::size_t beyond) {
   Place place;
   {
     const std::scoped_lock lock(state_->mutex);
-    if (state_->sessions >= state_->settings.max_connections)
+    if (state_->sessions >= state_->settings.max_connections + beyond)
       return error(Error::exhausted, "gate.sessions", "max_connections");
     ++state_->sessions;
     place.held_ = std::make_shared<Place::Held>(state_);

@@ -196,8 +196,10 @@ struct Server::Inside {
 
   [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const Listen& listen, const net::Stream& stream) {
     if (!stream.peer().unix_path.empty() || !stream.local().unix_path.empty()) return gate::SessionCounts::Place();
-    if (is_proxy(listen, stream)) return counts.enter(std::nullopt);
-    return counts.enter(stream.peer().address.octets());
+    const bool brings_mail = listen.service == Service::smtp || listen.service == Service::lmtp;
+    const std::size_t beyond = brings_mail ? 0 : gate::kSessionsBeyond;
+    if (is_proxy(listen, stream)) return counts.enter(std::nullopt, beyond);
+    return counts.enter(stream.peer().address.octets(), beyond);
   }
 
   static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why,
