@@ -57,6 +57,7 @@ Result<void> ProxyHeaderReader::append(std::string_view octets) {
     return wanted() == 0 ? read_block() : Result<void>();
   }
   if (!seen.starts_with(kLineStart.substr(0, seen.size()))) return malformed("no PROXY header");
+  if (seen.substr(0, kSignature.size()).contains('\n')) return malformed("the line is too short");
   if (seen.ends_with('\n')) return read_line();
   if (seen.size() >= kProxyLineOctetsMax) return error(Error::too_long, kPlace, "the line of version 1");
   return {};

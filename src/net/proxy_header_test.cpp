@@ -70,6 +70,7 @@ TEST(ProxyHeader, RefusesEverythingElse) {
   const std::string four = "\xC0\x00\x02\x01\xC6\x33\x64\x01\xDC\x04\x00\x19"s;
   const std::string rows[] = {
       "EHLO client.example\r\n",
+      "PROXY x\r\nEHLO client\r\n",
       "GET / HTTP/1.1\r\n",
       "proxy TCP4 192.0.2.1 198.51.100.1 1 25\r\n",
       "PROXY TCP4 192.0.2.1 198.51.100.1 1 25\n",
