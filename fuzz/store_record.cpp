@@ -1,7 +1,9 @@
-// rooms: core
-// Stored records: any octets are read without harm, and what was read is written and read again the same.
+// rooms: queue store mail core
+// Stored records, and those of the queue in both formats: any octets are read without harm, and what was read is
+// written and read again the same.
 #include "core/check.hpp"
 #include "core/record.hpp"
+#include "queue/records.hpp"
 
 #include <cstdint>
 #include <string>
@@ -47,6 +49,39 @@ void read_by_plan(std::string_view plan, const std::string& octets) {
   check(again.size() <= octets.size(), "numbers are written in their shortest form");
 }
 
+std::string sealed(std::uint8_t format, std::string_view fields) {  // with a checksum that fits
+  std::string out(1, static_cast<char>(format));
+  out += fields;
+  append_u32(out, crc32c(out));
+  return out;
+}
+
+template <class Record, class Read>
+void check_again(const Result<Record>& first, Read read) {
+  if (!first) return;
+  const std::string written = queue::to_record(*first);
+  const Result<Record> second = read(store::Entry{.value = written, .version = 1});
+  check(second.has_value(), "a record that was read is written so that it can be read");
+  check(queue::to_record(*second) == written, "and it is the same");
+}
+
+void read_queue_records(std::string_view fields) {
+  const queue::QueueId id = queue::QueueId::parse("000000000000000000").value();
+  const auto entry = [&](const store::Entry& stored) { return queue::read_entry(id, stored); };
+  const auto recipient = [](const store::Entry& stored) { return queue::read_recipient(0, stored); };
+  for (const std::uint8_t format : {1, 2}) {
+    const store::Entry stored{.value = sealed(format, fields), .version = 1};
+    const Result<queue::Entry> first = entry(stored);
+    check_again(first, entry);
+    if (first) {
+      for (const char c : first->request.envelope_id) check(c >= ' ' && c <= '~', "ENVID is printable ASCII");
+    }
+    const Result<queue::Recipient> one = recipient(stored);
+    check_again(one, recipient);
+    if (one) check(one->request.original.find_first_of("\r\n") == std::string::npos, "ORCPT is within a line");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -55,9 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       input.substr(0, input.empty() ? 0 : std::min<std::size_t>(static_cast<unsigned char>(input.front()) % 16, size));
   const std::string_view rest = input.substr(plan.size());
   read_by_plan(plan, std::string(rest));
-  std::string sealed(1, static_cast<char>(kFormat));  // with a checksum that fits, so that the fields are reached
-  sealed += rest;
-  append_u32(sealed, crc32c(sealed));
-  read_by_plan(plan, sealed);
+  read_by_plan(plan, sealed(kFormat, rest));
+  read_queue_records(input);
   return 0;
 }
