@@ -134,7 +134,7 @@ TEST(SmtpClientRequests, PriorityGoesOnOrIsLeftOut) {
   EXPECT_EQ(Carried("SIZE", t).line("MAIL"), "MAIL FROM:<x@client.example> SIZE=3");
 }
 
-const std::string kBinary("a\r\n.\r\nbare\rlf\n\0\xff\r\n.\r\nQUIT\r\n\r", 31);
+const std::string kBinary = std::string("a\r\n.\r\nbare\rlf xx\n") + '\0' + "\xff\r\n.\r\nQUIT\r\n\r";
 
 smtp::ClientTransaction binary(std::size_t recipients) {
   smtp::ClientTransaction t = transaction(recipients);

@@ -71,7 +71,8 @@ Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
                                 .clock = &stage->world.clock,
                                 .counts = &stage->counts,
                                 .scratch = &stage->scratch,
-                                .drain = &stage->drain};
+                                .drain = &stage->drain,
+                                .greeting_delay = stage->script->early ? std::chrono::seconds(5) : Duration{}};
   auto answers = std::make_unique<ScriptedAnswers>(stage->script, &stage->taken);
   co_await server::serve_smtp(&drive, std::move(stream), std::move(answers));
 }
