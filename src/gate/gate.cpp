@@ -17,10 +17,16 @@ Verdict refused(int code, std::string_view enhanced, std::string_view text, std:
   return {.code = code, .enhanced = std::string(enhanced), .text = std::string(text), .rule = std::string(rule)};
 }
 
+/// The domain's null MX (7505 §3): nobody takes mail there.
+bool takes_no_mail(const route::RouteDecision& decision) {
+  const auto* const none = std::get_if<route::NoRoute>(&decision.next);
+  return none != nullptr && none->permanent && none->status == "5.1.10";
+}
+
 }  // namespace
 
-Gate::Gate(directory::Directory* directory, store::Store* store, Settings settings)
-    : directory_(directory), store_(store), settings_(settings) {}
+Gate::Gate(directory::Directory* directory, store::Store* store, route::Router* router, Settings settings)
+    : directory_(directory), store_(store), router_(router), settings_(settings) {}
 
 Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t size_octets,
                            const SessionIdentity& /*identity*/) const {
@@ -45,6 +51,13 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
     case RelayDecision::denied:  // 5321 §3.6.2
       co_return RecipientVerdict{.verdict = refused(550, "5.7.1", "Relaying denied", "relay.denied"), .targets = {}};
     case RelayDecision::relay: {
+      mail::Domain domain = address.domain();
+      const route::RouteDecision decision = co_await router_->route(std::move(domain));
+      if (takes_no_mail(decision)) {
+        co_return RecipientVerdict{
+            .verdict = refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx"),
+            .targets = {}};
+      }
       RecipientVerdict verdict{.verdict = accepted("2.1.5"), .targets = {}};
       verdict.targets.push_back({.address = std::move(address), .account = std::nullopt});
       co_return verdict;

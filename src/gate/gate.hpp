@@ -91,7 +91,7 @@ class SessionCounts {
 
 class Gate {
  public:
-  Gate(directory::Directory* directory, store::Store* store, Settings settings);
+  Gate(directory::Directory* directory, store::Store* store, route::Router* router, Settings settings);
 
   /// MAIL: size and room. 552 5.3.4, 452 4.3.1.
   [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets,
@@ -99,6 +99,7 @@ class Gate {
 
   /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
   /// readable.
+  /// 556 5.1.10 a domain to relay to has a null MX (7505 §4.1); names that do not answer now refuse nobody.
   /// 554 5.6.3 a mailbox here takes no BINARYMIME: what it holds has whole lines (SECURITY R1).
   [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity,
                                                        ListenerRole role,
@@ -110,6 +111,7 @@ class Gate {
  private:
   directory::Directory* directory_;
   store::Store* store_;
+  route::Router* router_;
   Settings settings_;
 };
 

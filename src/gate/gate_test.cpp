@@ -47,6 +47,20 @@ TEST(Gate, ADirectoryThatCannotBeReadDefers) {
   EXPECT_EQ(verdict.enhanced, "4.3.0");
 }
 
+TEST(Gate, ADomainWithANullMxIsRefusedToThoseWhoMayRelay) {
+  Host host;
+  ASSERT_TRUE(host.resolver.add("none.test MX 0 ."));
+  ASSERT_TRUE(host.resolver.add("dead.test MX !SERVFAIL"));
+  const SessionIdentity ours{.account = std::nullopt, .in_relay_network = true};
+  const Verdict none = host.check(address("x@none.test"), ours).verdict;
+  EXPECT_EQ(none.code, 556);
+  EXPECT_EQ(none.enhanced, "5.1.10");
+  EXPECT_EQ(none.rule, "recipient.null_mx");
+  EXPECT_EQ(host.check(address("x@none.test")).verdict.rule, "relay.denied");  // no question is asked for strangers
+  EXPECT_TRUE(accepts(host.check(address("x@dead.test"), ours).verdict));
+  EXPECT_TRUE(accepts(host.check(address("x@unknown.test"), ours).verdict));  // a report says it
+}
+
 TEST(Gate, HeadersAreJudgedByTheirSizeAndHops) {
   Host host;
   EXPECT_EQ(host.gate->check_content(error(Error::too_long, "x")).code, 550);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/test_run.hpp"
+#include "dns/sim_resolver.hpp"
 #include "gate/gate.hpp"
 #include "store/sim_store.hpp"
 
@@ -21,7 +22,7 @@ struct Host {
     settings.domains.push_back({.name = domain("here.test"), .catch_all = std::nullopt, .postmaster = std::nullopt});
     settings.aliases.push_back({.address = address("list@here.test"), .targets = {address("far@away.test")}});
     directory.emplace(&store, &workers, &random, &world.clock, std::move(settings));
-    gate.emplace(&*directory, &store, Settings{.max_message_size = 1000});
+    gate.emplace(&*directory, &store, &router, Settings{.max_message_size = 1000});
   }
   static Task<bool> keep(Task<RecipientVerdict> task, std::optional<RecipientVerdict>* out) {
     RecipientVerdict verdict = co_await std::move(task);
@@ -39,6 +40,8 @@ struct Host {
   InlineWorkers workers;
   store::SimDisk disk;
   store::SimStore store{store::SimStoreOptions{.disk = &disk, .random = &random}};
+  dns::SimResolver resolver{&random};
+  route::Router router{&resolver, &random, {}};
   std::optional<directory::Directory> directory;
   std::optional<Gate> gate;
 };

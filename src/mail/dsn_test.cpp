@@ -28,11 +28,13 @@ void expect_clean(std::string_view content) {
 
 TEST(Received, SaysWhatIsKnown) {
   ReceivedClause clause{.hello = "client.example",
+                        .client_name = {},
                         .client_ip = "192.0.2.1",
                         .by = "mx.example.test",
                         .protocol = "ESMTP",
                         .queue_id = "q1",
                         .for_address = "ann@example.test",
+                        .utf8 = Utf8::no,
                         .at = kAt};
   EXPECT_EQ(received_field(clause),
             "Received: from client.example ([192.0.2.1])\r\n\tby mx.example.test with ESMTP id q1\r\n\tfor "
@@ -50,12 +52,47 @@ TEST(Received, SaysWhatIsKnown) {
   EXPECT_TRUE(received_field(clause).starts_with("Received: from [IPv6:2001:db8::1]\r\n\tby "));
   clause.client_ip.clear();
   EXPECT_TRUE(received_field(clause).starts_with("Received: by mx.example.test with "));
+  clause.hello = "client.example";  // from a Unix socket
+  EXPECT_TRUE(received_field(clause).starts_with("Received: from client.example\r\n\tby mx.example.test with "));
+}
+
+TEST(Received, NamesTheClientAsSomebodyLookedItUp) {
+  ReceivedClause clause{.hello = "me",
+                        .client_name = "host.client.example",
+                        .client_ip = "192.0.2.1",
+                        .by = "mx.example.test",
+                        .protocol = "ESMTP",
+                        .queue_id = "q1",
+                        .for_address = {},
+                        .utf8 = Utf8::no,
+                        .at = kAt};
+  EXPECT_TRUE(received_field(clause).starts_with("Received: from me (host.client.example [192.0.2.1])\r\n"));
+  clause.client_name = "a) b\r\nc";
+  EXPECT_TRUE(received_field(clause).starts_with("Received: from me (a??b??c [192.0.2.1])\r\n"));
+}
+
+TEST(Received, HasUtf8OnlyInAMessageThatCameWithSmtputf8) {
+  ReceivedClause clause{.hello = "client.example",
+                        .client_name = {},
+                        .client_ip = "192.0.2.1",
+                        .by = "mx.example.test",
+                        .protocol = "UTF8SMTP",
+                        .queue_id = "q1",
+                        .for_address = "j\xC3\xB6rg@example.test",
+                        .utf8 = Utf8::yes,
+                        .at = kAt};
+  EXPECT_TRUE(received_field(clause).contains("with UTF8SMTP id q1\r\n\tfor <j\xC3\xB6rg@example.test>;\r\n"));
+  clause.utf8 = Utf8::no;
+  EXPECT_TRUE(received_field(clause).contains("for <j??rg@example.test>;"));
 }
 
 TEST(TraceFields, ReturnPathAndDeliveredTo) {
   EXPECT_EQ(return_path_field(Path::null()), "Return-Path: <>\r\n");
   EXPECT_EQ(return_path_field(Path(address("\"a b\"@x.test"))), "Return-Path: <\"a b\"@x.test>\r\n");
   EXPECT_EQ(delivered_to_field(address("a@x.test")), "Delivered-To: a@x.test\r\n");
+  const Address utf8 = Address::parse("j\xC3\xB6rg@x.test", Utf8::yes).value();  // 6531 §3.7.3
+  EXPECT_EQ(return_path_field(Path(utf8)), "Return-Path: <j\xC3\xB6rg@x.test>\r\n");
+  EXPECT_EQ(delivered_to_field(utf8), "Delivered-To: j\xC3\xB6rg@x.test\r\n");
 }
 
 std::string text_of(const Dsn& dsn) { return dsn.before + dsn.after; }

@@ -28,7 +28,9 @@ std::string address_literal(std::string_view ip) {
 /// From-domain (5321 §4.4) with its white space; empty for a local submission.
 std::string from_clause(const ReceivedClause& clause) {
   if (clause.client_ip.empty() && clause.hello.empty()) return {};
-  const std::string literal = clause.client_ip.empty() ? std::string() : address_literal(clause.client_ip);
+  std::string literal = clause.client_ip.empty() ? std::string() : address_literal(clause.client_ip);
+  if (!literal.empty() && !clause.hello.empty() && !clause.client_name.empty())  // TCP-info, 5321 §4.4
+    literal = fmt::format("{} {}", harmless_name(clause.client_name), literal);
   if (clause.hello.empty()) return fmt::format("from {}\r\n\t", literal);
   if (literal.empty()) return fmt::format("from {}\r\n\t", harmless_name(clause.hello));
   return fmt::format("from {} ({})\r\n\t", harmless_name(clause.hello), literal);
@@ -37,9 +39,12 @@ std::string from_clause(const ReceivedClause& clause) {
 }  // namespace
 
 std::string received_field(const ReceivedClause& clause) {
-  const std::string for_clause =
-      clause.for_address.empty() ? std::string()
-                                 : fmt::format("\r\n\tfor <{}>", printable_ascii(clause.for_address, kPathOctetsMax));
+  std::string for_clause;
+  if (!clause.for_address.empty()) {
+    for_clause =
+        fmt::format("\r\n\tfor <{}>", clause.utf8 == Utf8::yes ? clause.for_address
+                                                               : printable_ascii(clause.for_address, kPathOctetsMax));
+  }
   return fmt::format("Received: {}by {} with {} id {}{};\r\n\t{}\r\n", from_clause(clause), clause.by, clause.protocol,
                      clause.queue_id, for_clause, to_rfc5322_date(clause.at));
 }

@@ -16,6 +16,8 @@ namespace {
 
 using smtp::Reply;
 
+constexpr std::string_view kLocalPeer = "local";  // who comes by a Unix socket, in the log
+
 /// The reply for a store that could not take a message.
 Reply not_stored(const Error& why) {
   if (why.code == Error::exhausted)
@@ -51,11 +53,10 @@ class Reception final : public SmtpAnswers {
   Reception(const SmtpService* service, const Peer& peer)
       : service_(service),
         place_(peer.place),
-        peer_ip_(text_of(peer.client.value_or(peer.real))),
+        peer_ip_(text_of(peer.shown())),
         may_relay_(contains(service->relay_from, peer.real)),
-        may_xclient_(contains(service->xclient_from, peer.real) &&
-                     contains(service->xclient_from, peer.client.value_or(peer.real))) {
-    identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.client.value_or(peer.real));
+        may_xclient_(contains(service->xclient_from, peer.real) && contains(service->xclient_from, peer.shown())) {
+    identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.shown());
     service_->metrics.sessions->add();
   }
 
@@ -69,8 +70,7 @@ class Reception final : public SmtpAnswers {
       transaction_ = std::make_unique<Transaction>();
       transaction_->reverse_path = std::move(sender->reverse_path);
       transaction_->request = std::move(sender->parameters.request);
-      answer.emplace().reply =
-          to_reply(service_->gate->check_sender(transaction_->reverse_path, sender->parameters.size_octets, identity_));
+      answer.emplace().reply = check_sender(sender->parameters.size_octets);
     } else if (std::holds_alternative<smtp::BeginContent>(action)) {
       answer.emplace().reply = co_await begin_content();
     } else if (std::holds_alternative<smtp::EndContent>(action)) {
@@ -94,16 +94,19 @@ class Reception final : public SmtpAnswers {
 
  private:
   [[nodiscard]] static std::string text_of(const net::Endpoint& peer) {
-    return peer.unix_path.empty() ? peer.address.to_text() : std::string("local");
+    return peer.unix_path.empty() ? peer.address.to_text() : std::string(kLocalPeer);
   }
   [[nodiscard]] static bool contains(const std::vector<net::Network4Or6>& networks, const net::Endpoint& peer) {
     return peer.unix_path.empty() &&
            std::ranges::any_of(networks, [&](const net::Network4Or6& n) { return n.contains(peer.address); });
   }
 
+  [[nodiscard]] bool is_lmtp() const { return service_->engine.protocol == smtp::Protocol::lmtp; }
+  [[nodiscard]] std::string_view service_name() const { return is_lmtp() ? "lmtp" : "smtp"; }
+
   [[nodiscard]] smtp::Answered greeting() const {
     smtp::Answered answer;
-    const bool lmtp = service_->engine.protocol == smtp::Protocol::lmtp;
+    const bool lmtp = is_lmtp();
     answer.reply = {.code = 220,
                     .enhanced = {},
                     .text = service_->engine.hostname + (lmtp ? " LMTP Postrider" : " ESMTP Postrider")};
@@ -115,11 +118,17 @@ class Reception final : public SmtpAnswers {
 
   /// XCLIENT: from now on the session is counted, judged and logged as that client's.
   Reply take_over(const smtp::XclientAttributes& attributes) {
-    if (attributes.address && !attributes.address->empty()) {
+    if (attributes.address && attributes.address->empty()) {  // unavailable: somebody, so nobody we trust
+      identity_.in_relay_network = false;
+    } else if (attributes.address) {
       const Result<net::Address> address = net::Address::parse(*attributes.address);
       if (!address) return {.code = 501, .enhanced = "5.5.4", .text = "ADDR is no address"};
-      if (!place_->move_to(address->octets()))
+      if (!place_->move_to(address->octets())) {
+        service_->metrics.limits->reached("connections_per_ip");
+        service_->events->emit(SessionRefused{
+            .ip = address->to_text(), .service = service_name(), .why = postrider::name_of(Error::denied)});
         return {.code = 421, .enhanced = "4.7.0", .text = "too many connections from that address"};
+      }
       peer_ip_ = address->to_text();
       const net::Endpoint claimed{.address = *address, .port = 0, .unix_path = {}};
       identity_.in_relay_network = may_relay_ && contains(service_->relay_from, claimed);
@@ -129,6 +138,7 @@ class Reception final : public SmtpAnswers {
       xclient_->hello = attributes.hello;
       hello_ = *attributes.hello;
     }
+    if (attributes.name) xclient_->name = *attributes.name;
     if (attributes.protocol) xclient_->is_extended = iequals_ascii(*attributes.protocol, "ESMTP");
     return {.code = 220, .enhanced = {}, .text = "Ok"};
   }
@@ -136,10 +146,16 @@ class Reception final : public SmtpAnswers {
   /// The keyword of a Received field's `with` (3848, 6531 §3.7.3).
   [[nodiscard]] std::string_view protocol_keyword() const {
     const bool utf8 = transaction_->request.utf8 == mail::Utf8::yes;
-    if (service_->engine.protocol == smtp::Protocol::lmtp) return utf8 ? "UTF8LMTP" : "LMTP";
+    if (is_lmtp()) return utf8 ? "UTF8LMTP" : "LMTP";
     if (utf8) return "UTF8SMTP";
     const bool is_extended = hello_kind_ == smtp::HelloKind::ehlo;
     return (xclient_ ? xclient_->is_extended.value_or(is_extended) : is_extended) ? "ESMTP" : "SMTP";
+  }
+
+  Reply check_sender(std::uint64_t size_octets) {
+    const gate::Verdict verdict = service_->gate->check_sender(transaction_->reverse_path, size_octets, identity_);
+    if (verdict.rule == "sender.no_room") service_->metrics.limits->reached("no_room");
+    return to_reply(verdict);
   }
 
   Task<Reply> check_recipient(mail::Address address, mail::RecipientRequest request) {
@@ -176,7 +192,7 @@ class Reception final : public SmtpAnswers {
 
   Task<Reply> begin_content() {
     Result<std::unique_ptr<Intake>> intake = co_await Intake::begin(service_->store);
-    if (!intake) co_return not_stored(intake.error());
+    if (!intake) co_return not_taken(intake.error());
     transaction_->intake = std::move(*intake);
     co_return Reply{.code = 354, .enhanced = {}, .text = "end with <CRLF>.<CRLF>"};
   }
@@ -184,7 +200,7 @@ class Reception final : public SmtpAnswers {
   Task<void> append(std::string octets) {
     if (!transaction_ || !transaction_->intake || transaction_->refusal) co_return;
     const Result<void> appended = co_await transaction_->intake->append(octets);
-    if (!appended) transaction_->refusal = not_stored(appended.error());
+    if (!appended) transaction_->refusal = not_taken(appended.error());
   }
 
   Task<Reply> end_content() {
@@ -193,7 +209,7 @@ class Reception final : public SmtpAnswers {
       const Result<mail::HeaderSection> headers = transaction.intake->headers();
       const gate::Verdict verdict = service_->gate->check_content(headers);
       if (!gate::accepts(verdict)) {
-        service_->metrics.limits->reached(verdict.rule);
+        service_->metrics.limits->reached(verdict.rule == "content.loop" ? "received_hops" : "header_section");
         transaction.refusal = to_reply(verdict);
       } else {
         const Result<Reply> accepted = co_await accept(&*headers);
@@ -201,7 +217,7 @@ class Reception final : public SmtpAnswers {
           transaction_.reset();
           co_return *accepted;
         }
-        transaction.refusal = not_stored(accepted.error());
+        transaction.refusal = not_taken(accepted.error());
       }
     }
     const Reply refusal = *transaction.refusal;
@@ -232,11 +248,13 @@ class Reception final : public SmtpAnswers {
                           .arrival = arrival,
                           .client = peer_ip_ + ' ' + hello_};
     entry.content.prefix = mail::received_field({.hello = hello_,
-                                                 .client_ip = peer_ip_,
+                                                 .client_name = xclient_ ? xclient_->name : std::string(),
+                                                 .client_ip = peer_ip_ == kLocalPeer ? std::string() : peer_ip_,
                                                  .by = service_->engine.hostname,
                                                  .protocol = protocol_keyword(),
                                                  .queue_id = entry.id.text(),
                                                  .for_address = transaction.only_recipient,
+                                                 .utf8 = transaction.request.utf8,
                                                  .at = arrival});
     // A content that begins with its text gets the empty line that makes it text (5322 §3.5), behind our fields.
     if (headers->fields.empty() && !transaction.intake->begins_with_empty_line()) entry.content.prefix += "\r\n";
@@ -262,6 +280,11 @@ class Reception final : public SmtpAnswers {
     co_return Reply{.code = 250, .enhanced = "2.0.0", .text = "queued as " + entry.id.text()};
   }
 
+  [[nodiscard]] Reply not_taken(const Error& why) const {
+    if (why.code == Error::exhausted) service_->metrics.limits->reached("no_room");
+    return not_stored(why);
+  }
+
   [[nodiscard]] queue::ReportTo report_to() const {
     if (transaction_->reverse_path.is_null()) return queue::ReportTo::nobody;
     return identity_.account || identity_.in_relay_network ? queue::ReportTo::sender : queue::ReportTo::postmaster;
@@ -269,6 +292,7 @@ class Reception final : public SmtpAnswers {
 
   /// What XCLIENT said of the client; there only when it was.
   struct Xclient {
+    std::string name;
     std::optional<std::string> hello;
     std::optional<bool> is_extended;
   };
@@ -288,8 +312,8 @@ class Reception final : public SmtpAnswers {
 }  // namespace
 
 LimitMetrics::LimitMetrics(Metrics* metrics) {
-  std::vector<std::string_view> names = {"connections", "connections_per_ip", "proxy_header", "content.header",
-                                         "content.loop"};
+  std::vector<std::string_view> names = {"connections",    "connections_per_ip", "proxy_header",
+                                         "header_section", "received_hops",      "no_room"};
   for (const smtp::Limit limit : smtp::kLimits) names.push_back(smtp::name_of(limit));
   for (const std::string_view name : names) {
     by_name_[name] = metrics->counter("postrider_limits_reached_total", "Limits that a session ran into",

@@ -21,7 +21,7 @@ namespace postrider::server {
 class LimitMetrics {
  public:
   explicit LimitMetrics(Metrics* metrics);
-  /// Of smtp::name_of, gate's rules, or a name below; another is a bug of ours.
+  /// Of smtp::name_of, or one of our own (reception.cpp); another is a bug of ours.
   void reached(std::string_view limit) const;
 
  private:
@@ -57,6 +57,8 @@ struct Peer {
   net::Endpoint real;                   ///< the connection's other end
   std::optional<net::Endpoint> client;  ///< whom a believed PROXY header named
   gate::SessionCounts::Place* place;    ///< outlives the session
+  /// Who it is for the log and the counts.
+  [[nodiscard]] const net::Endpoint& shown() const { return client ? *client : real; }
 };
 
 /// For one session. What PROXY and XCLIENT say is taken for the log, the trace fields and the counts; it can take the

@@ -71,7 +71,7 @@ struct Server::Inside {
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
         router(doors.resolver, doors.random, with_own(settings, *doors.network)),
-        gate(&directory, doors.store, settings.gate),
+        gate(&directory, doors.store, &router, settings.gate),
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
@@ -179,8 +179,9 @@ struct Server::Inside {
       Running session(inside);
       Result<gate::SessionCounts::Place> place = inside->place_for(listen, **stream);
       if (!place) {
+        net::Endpoint peer = (*stream)->peer();
         spawn(door->shard, "session.refuse",
-              refuse(inside, door, std::move(*stream), place.error().code, std::move(session)));
+              refuse(inside, door, std::move(*stream), std::move(peer), place.error().code, std::move(session)));
       } else {
         spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place), std::move(session)));
       }
@@ -188,37 +189,44 @@ struct Server::Inside {
     door->listener.reset();  // who connects from now on is refused by the kernel
   }
 
-  [[nodiscard]] static bool is_proxy(const Listen& listen, const net::Stream& stream) {
-    return stream.peer().unix_path.empty() && stream.local().unix_path.empty() &&
-           std::ranges::any_of(listen.proxy_protocol_from,
-                               [&](const net::Network4Or6& n) { return n.contains(stream.peer().address); });
+  [[nodiscard]] static bool is_local(const net::Stream& stream) {
+    return !stream.peer().unix_path.empty() || !stream.local().unix_path.empty();
+  }
+  [[nodiscard]] static bool is_from(const std::vector<net::Network4Or6>& networks, const net::Stream& stream) {
+    return !is_local(stream) &&
+           std::ranges::any_of(networks, [&](const net::Network4Or6& n) { return n.contains(stream.peer().address); });
   }
 
+  /// A proxy's connection is nobody's until the client is named; the control socket is never full.
   [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const Listen& listen, const net::Stream& stream) {
-    if (!stream.peer().unix_path.empty() || !stream.local().unix_path.empty()) return gate::SessionCounts::Place();
     const bool brings_mail = listen.service == Service::smtp || listen.service == Service::lmtp;
+    if (is_local(stream) && !brings_mail) return gate::SessionCounts::Place();
     const std::size_t beyond = brings_mail ? 0 : gate::kSessionsBeyond;
-    if (is_proxy(listen, stream)) return counts.enter(std::nullopt, beyond);
+    if (is_local(stream) || is_from(listen.proxy_protocol_from, stream) || is_from(listen.xclient_from, stream))
+      return counts.enter(std::nullopt, beyond);
     return counts.enter(stream.peer().address.octets(), beyond);
   }
 
-  static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Error::Code why,
-                           Running running) {
+  void tell_refused(const Door* door, const net::Endpoint& peer, Error::Code why) {
+    doors.events->emit(SessionRefused{.ip = peer.unix_path.empty() ? peer.address.to_text() : std::string("local"),
+                                      .service = name_of(door->listen->service),
+                                      .why = postrider::name_of(why)});
+  }
+
+  static Task<void> refuse(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, net::Endpoint peer,
+                           Error::Code why, Running running) {
     const Running held = std::move(running);
     inside->limits.reached(why == Error::denied ? "connections_per_ip" : "connections");
-    inside->doors.events->emit(SessionRefused{.ip = stream->peer().address.to_text(),
-                                              .service = name_of(door->listen->service),
-                                              .why = postrider::name_of(why)});
+    inside->tell_refused(door, peer, why);
     const Result<void> written =
         co_await stream->write(refusal_of(door->listen->service, why), inside->doors.clock->steady() + kRefusalWrite);
     (void)written;  // the peer gets no session either way
     stream->close();
   }
 
-  /// Reads the header that a connection from a proxy begins with, and counts the client that it names.
-  /// Errors  malformed, too_long: there is none; timeout, closed; denied: the client has too many connections.
-  static Task<Result<std::optional<net::Endpoint>>> read_proxy_header(Inside* inside, net::Stream* stream,
-                                                                      gate::SessionCounts::Place* place) {
+  /// Reads the header that a connection from a proxy begins with, and nothing behind it.
+  /// Errors  malformed, too_long: there is none; timeout, closed, cancelled.
+  static Task<Result<std::optional<net::Endpoint>>> read_proxy_header(Inside* inside, net::Stream* stream) {
     const SteadyTime until = inside->doors.clock->steady() + kProxyHeaderWait;
     net::ProxyHeaderReader reader;
     std::array<char, 64> buffer{};
@@ -235,9 +243,6 @@ struct Server::Inside {
       const Result<void> taken = reader.append(std::string_view(buffer.data(), *got));
       if (!taken) co_return fail(taken);
     }
-    const net::Address counted = reader.client() ? reader.client()->address : stream->peer().address;
-    const Result<void> moved = place->move_to(counted.octets());
-    if (!moved) co_return fail(moved);
     co_return reader.client();
   }
 
@@ -245,44 +250,64 @@ struct Server::Inside {
   static Task<std::optional<Peer>> meet(Inside* inside, const Door* door, std::unique_ptr<net::Stream>* stream,
                                         gate::SessionCounts::Place* place, Running* running) {
     Peer peer{.real = (*stream)->peer(), .client = {}, .place = place};
-    if (is_proxy(*door->listen, **stream)) {
-      const Result<std::optional<net::Endpoint>> client = co_await read_proxy_header(inside, stream->get(), place);
-      if (!client && client.error().code == Error::denied) {
-        co_await refuse(inside, door, std::move(*stream), Error::denied, std::move(*running));
-        co_return std::nullopt;
-      }
-      if (!client) {
-        inside->limits.reached("proxy_header");
-        inside->doors.events->emit(SessionRefused{.ip = peer.real.address.to_text(),
-                                                  .service = name_of(door->listen->service),
-                                                  .why = postrider::name_of(client.error().code)});
-        (*stream)->close();
-        co_return std::nullopt;
-      }
-      peer.client = *client;
+    if (!is_from(door->listen->proxy_protocol_from, **stream)) co_return peer;
+    const Result<std::optional<net::Endpoint>> client = co_await read_proxy_header(inside, stream->get());
+    if (!client) {
+      inside->limits.reached("proxy_header");
+      inside->tell_refused(door, peer.real, client.error().code);
+      (*stream)->close();
+      co_return std::nullopt;
     }
-    co_return peer;
+    peer.client = *client;
+    net::Endpoint counted = peer.shown();
+    if (place->move_to(counted.address.octets())) co_return peer;
+    co_await refuse(inside, door, std::move(*stream), std::move(counted), Error::denied, std::move(*running));
+    co_return std::nullopt;
+  }
+
+  // Who it is with is known to the answers from the begin; it is not kept beside them, as idle sessions hold little.
+
+  static Task<std::unique_ptr<SmtpAnswers>> begin_smtp(Inside* inside, const Door* door,
+                                                       std::unique_ptr<net::Stream>* stream,
+                                                       gate::SessionCounts::Place* place, Running* running) {
+    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
+    if (!peer) co_return nullptr;
+    co_return make_reception(door->smtp, *peer);
+  }
+
+  static Task<std::unique_ptr<Pop3Answers>> begin_pop3(Inside* inside, const Door* door,
+                                                       std::unique_ptr<net::Stream>* stream,
+                                                       gate::SessionCounts::Place* place, Running* running) {
+    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
+    if (!peer) co_return nullptr;
+    co_return make_maildrop(door->pop3, peer->shown());
+  }
+
+  static Task<bool> begin_http(Inside* inside, const Door* door, std::unique_ptr<net::Stream>* stream,
+                               gate::SessionCounts::Place* place, Running* running) {
+    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
+    co_return peer.has_value();
   }
 
   static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
                           gate::SessionCounts::Place place, Running running) {
-    Running held = std::move(running);
-    gate::SessionCounts::Place held_place = std::move(place);
-    const std::optional<Peer> peer = co_await meet(inside, door, &stream, &held_place, &held);
-    if (!peer) co_return;
     switch (door->listen->service) {
       case Service::smtp:
       case Service::lmtp: {
-        std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, *peer);
-        co_await serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception));
+        std::unique_ptr<SmtpAnswers> reception = co_await begin_smtp(inside, door, &stream, &place, &running);
+        if (reception) co_await serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception));
         break;
       }
       case Service::pop3: {
-        std::unique_ptr<Pop3Answers> maildrop = make_maildrop(door->pop3, stream->peer());
-        co_await serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop));
+        std::unique_ptr<Pop3Answers> maildrop = co_await begin_pop3(inside, door, &stream, &place, &running);
+        if (maildrop) co_await serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop));
         break;
       }
-      case Service::http: co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining); break;
+      case Service::http: {
+        const bool begun = co_await begin_http(inside, door, &stream, &place, &running);
+        if (begun) co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining);
+        break;
+      }
     }
   }
 

@@ -77,8 +77,12 @@ class ByDns:
     def test_an_alias_is_followed(self):
         self.arrives("x@aliased.test")
 
-    def test_null_mx_is_reported(self):
-        self.fails("x@null.test", "5.1.10")
+    def test_a_domain_with_a_null_mx_is_refused_at_rcpt(self):
+        with self.server.smtp(FRIEND) as client:
+            client.ehlo()
+            client.mail(ALICE)
+            code, text = client.rcpt("x@null.test")
+        self.assertEqual((code, text[:6]), (556, b"5.1.10"))
 
     def test_a_name_that_does_not_exist_is_reported(self):
         self.fails("x@nxdomain.test", "5.1.2")

@@ -1,0 +1,270 @@
+// The whole server over the simulated network: who a session is with, and what follows from it.
+#include "server/server.hpp"
+
+#include "core/test_run.hpp"
+#include "dns/sim_resolver.hpp"
+#include "net/sim_network.hpp"
+#include "store/sim_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace postrider::server {
+namespace {
+
+using std::chrono::seconds;
+using Stream = std::unique_ptr<net::Stream>;
+
+class KeptLog final : public LogOutput {
+ public:
+  void write_line(std::string_view line) override { (text += line) += '\n'; }
+  std::string text;
+};
+
+net::Address ip(std::string_view text) { return *net::Address::parse(text); }
+net::Network4Or6 network_of(std::string_view text) { return *net::Network4Or6::parse(text); }
+
+constexpr std::string_view kHere = "10.0.0.1";
+constexpr std::string_view kFriend = "10.1.0.1";         // may relay
+constexpr std::string_view kFriendlyProxy = "10.1.0.9";  // may relay, and may name clients by PROXY and XCLIENT
+constexpr std::string_view kProxy = "10.2.0.1";          // may name clients by PROXY
+constexpr std::string_view kXclient = "10.3.0.1";        // may name clients by XCLIENT
+constexpr std::string_view kStranger = "10.9.0.1";
+constexpr std::uint16_t kSmtp = 25;
+constexpr std::uint16_t kLmtp = 24;
+
+Task<std::string> exchange(Clock* clock, net::Stream* stream, std::string octets, Duration patience) {
+  std::string heard;
+  if (!octets.empty()) {
+    const Result<void> written = co_await stream->write(octets, clock->steady() + patience);
+    if (!written) co_return "<closed>";
+  }
+  for (;;) {
+    const Result<net::Ready> ready = co_await stream->wait_readable(clock->steady() + patience, nullptr);
+    if (!ready && ready.error().code == Error::timeout) co_return heard;
+    std::array<char, 4096> buffer;
+    const Result<std::size_t> got = ready ? stream->read_some(buffer) : fail(ready);
+    if (!got) co_return heard + "<closed>";
+    heard.append(buffer.data(), *got);
+  }
+}
+
+/// One host that serves smtp and lmtp for here.test; list@here.test goes to far@away.test.
+class Site {
+ public:
+  explicit Site(std::size_t max_connections = 100, Duration greeting_delay = {}) {
+    Settings settings;
+    settings.hostname = "mx.here.test";
+    settings.gate = {.max_message_size = 100'000, .max_connections = max_connections, .max_connections_per_ip = 2};
+    settings.directory.domains.push_back(
+        {.name = *mail::Domain::parse("here.test"), .catch_all = std::nullopt, .postmaster = std::nullopt});
+    settings.directory.aliases.push_back(
+        {.address = *mail::Address::parse("list@here.test"), .targets = {*mail::Address::parse("far@away.test")}});
+    settings.queue = queue::default_settings();
+    settings.listen.push_back(listen_at(Service::smtp, kSmtp, greeting_delay));
+    settings.listen.push_back(listen_at(Service::lmtp, kLmtp, {}));
+    server_.emplace(
+        Doors{&store_, &world_.clock, &random_, &workers_, &events_, &metrics_, network_.host(ip(kHere)), &resolver_},
+        std::move(settings));
+    check(server_->listen({&world_.shard}).has_value(), "test: listen");
+    server_->start([] {}, [] {});
+  }
+  ~Site() {
+    server_->drain();
+    world_.run_until_still();
+    EXPECT_EQ(world_.shard.tasks(), 0U);
+    EXPECT_FALSE(log().contains("task.failed")) << log();
+  }
+
+  Stream connect(std::string_view from, std::uint16_t port = kSmtp) {
+    const net::Endpoint at{.address = ip(kHere), .port = port, .unix_path = {}};
+    return test::run(world_, network_.host(ip(from))->dial(at, std::nullopt, world_.clock.steady() + seconds(5)))
+        .value();
+  }
+  /// What is heard until a second passes in silence.
+  std::string say(const Stream& stream, std::string octets, Duration patience = seconds(1)) {
+    return test::run(world_, exchange(&world_.clock, stream.get(), std::move(octets), patience));
+  }
+  /// The reply to `RCPT TO:<to>` of a new transaction.
+  std::string recipient(const Stream& stream, std::string_view to, std::string_view hello = "EHLO") {
+    const std::string begun = say(stream, fmt::format("{} x.test\r\nMAIL FROM:<s@x.test>\r\n", hello));
+    EXPECT_TRUE(begun.contains("250 2.1.0")) << begun;
+    return say(stream, fmt::format("RCPT TO:<{}>\r\n", to));
+  }
+  /// Gives a message to list@here.test.
+  void give(const Stream& stream, std::string_view hello = "EHLO") {
+    EXPECT_TRUE(recipient(stream, "list@here.test", hello).starts_with("250"));
+    EXPECT_TRUE(say(stream, "DATA\r\n").starts_with("354"));
+    EXPECT_TRUE(say(stream, "Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250 2.0.0"));
+  }
+  [[nodiscard]] const std::string& log() const { return log_.text; }
+  [[nodiscard]] bool counted(std::string_view limit, int times) const {
+    return server_->metrics().contains(fmt::format("limits_reached_total{{limit=\"{}\"}} {}\n", limit, times));
+  }
+  dns::SimResolver& resolver() { return resolver_; }
+
+ private:
+  static Listen listen_at(Service service, std::uint16_t port, Duration greeting_delay) {
+    const auto protocol = service == Service::lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp;
+    return {.service = service,
+            .at = {.address = ip(kHere), .port = port, .unix_path = {}},
+            .smtp =
+                smtp::ServerSettings{
+                    .hostname = "mx.here.test", .own_domain = *mail::Domain::parse("here.test"), .protocol = protocol},
+            .relay_from = {network_of("10.1.0.0/16")},
+            .proxy_protocol_from = {network_of(kProxy), network_of(kFriendlyProxy)},
+            .xclient_from = {network_of(kXclient), network_of(kFriendlyProxy)},
+            .bare_newline = smtp::BareNewline::normalize,
+            .greeting_delay = greeting_delay,
+            .cleartext = pop3::Cleartext::refused,
+            .handler = {}};
+  }
+
+  test::World world_;
+  SeededRandom random_{1};
+  KeptLog log_;
+  Events events_{&world_.clock, LogFormat::text, Level::info, &log_};
+  InlineWorkers workers_;
+  Metrics metrics_;
+  store::SimDisk disk_;
+  store::SimStore store_{store::SimStoreOptions{.disk = &disk_, .random = &random_}};
+  net::SimNetwork network_{&random_};
+  dns::SimResolver resolver_{&random_};
+  std::optional<Server> server_;
+};
+
+TEST(Server, AProxyNamesTheClientForTheLogAndTheEngineGoesOnBehindTheHeader) {
+  Site site;
+  const Stream proxied = site.connect(kProxy);
+  EXPECT_TRUE(site.say(proxied, "PROXY TCP4 192.0.2.7 10.0.0.1 999 25\r\n").starts_with("220 mx.here.test ESMTP"));
+  site.give(proxied);
+  EXPECT_TRUE(site.log().contains("ip=192.0.2.7 size=")) << site.log();
+}
+
+TEST(Server, TheRightToRelayNeedsTheConnectionAndTheClient) {
+  Site site;
+  const Stream ours = site.connect(kFriend);
+  EXPECT_TRUE(site.say(ours, "").starts_with("220"));
+  EXPECT_TRUE(site.recipient(ours, "x@away.test").starts_with("250"));
+  const auto by_proxy = [&](std::string_view proxy, std::string_view client) {
+    const Stream stream = site.connect(proxy);
+    EXPECT_TRUE(site.say(stream, fmt::format("PROXY TCP4 {} 10.0.0.1 999 25\r\n", client)).starts_with("220"));
+    return site.recipient(stream, "x@away.test").substr(0, 9);
+  };
+  EXPECT_EQ(by_proxy(kProxy, kFriend), "550 5.7.1");
+  EXPECT_EQ(by_proxy(kFriendlyProxy, "192.0.2.7"), "550 5.7.1");
+  EXPECT_EQ(by_proxy(kFriendlyProxy, "10.1.0.5"), "250 2.1.5");
+}
+
+TEST(Server, XclientNamesTheClientAndGivesNoRight) {
+  Site site;
+  const Stream stream = site.connect(kXclient);
+  EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+  EXPECT_TRUE(site.say(stream, "EHLO proxy.test\r\n").contains("XCLIENT"));
+  EXPECT_TRUE(site.say(stream, "XCLIENT ADDR=10.1.0.5 NAME=c.test HELO=me.test LOGIN=admin\r\n").starts_with("220"));
+  EXPECT_TRUE(site.recipient(stream, "x@away.test").starts_with("550 5.7.1"));
+  EXPECT_TRUE(site.say(stream, "RSET\r\n").starts_with("250"));
+  site.give(stream);
+  EXPECT_TRUE(site.log().contains("ip=10.1.0.5 size=")) << site.log();
+  EXPECT_TRUE(site.log().contains("hello=me.test")) << site.log();
+}
+
+TEST(Server, AClientOfUnknownAddressIsNobodyWeTrust) {
+  Site site;
+  const Stream stream = site.connect(kFriendlyProxy);  // names its clients by PROXY, and itself by XCLIENT
+  EXPECT_TRUE(site.say(stream, "PROXY UNKNOWN\r\n").starts_with("220"));
+  EXPECT_TRUE(site.say(stream, "EHLO proxy.test\r\n").contains("XCLIENT"));
+  EXPECT_TRUE(site.say(stream, "XCLIENT ADDR=[UNAVAILABLE]\r\n").starts_with("220"));
+  EXPECT_TRUE(site.recipient(stream, "x@away.test").starts_with("550 5.7.1"));
+}
+
+TEST(Server, AClientBehindAProxyHasNoXclient) {
+  Site site;
+  const Stream stream = site.connect(kFriendlyProxy);
+  EXPECT_TRUE(site.say(stream, "PROXY TCP4 192.0.2.7 10.0.0.1 999 25\r\n").starts_with("220"));
+  EXPECT_FALSE(site.say(stream, "EHLO proxy.test\r\n").contains("XCLIENT"));
+  EXPECT_TRUE(site.say(stream, "XCLIENT ADDR=10.1.0.5\r\n").starts_with("5"));
+}
+
+TEST(Server, TheLimitOfAnAddressCountsTheClientAndNotItsProxy) {
+  Site site;
+  std::vector<Stream> held;
+  const auto by_proxy = [&](std::string_view client) {
+    held.push_back(site.connect(kProxy));
+    return site.say(held.back(), fmt::format("PROXY TCP4 {} 10.0.0.1 999 25\r\n", client)).substr(0, 9);
+  };
+  const auto by_xclient = [&](std::string_view client) {
+    held.push_back(site.connect(kXclient));
+    EXPECT_TRUE(site.say(held.back(), "EHLO proxy.test\r\n").contains("XCLIENT"));
+    return site.say(held.back(), fmt::format("XCLIENT ADDR={}\r\n", client)).substr(0, 9);
+  };
+  EXPECT_TRUE(by_proxy("192.0.2.7").starts_with("220"));
+  EXPECT_TRUE(by_xclient("192.0.2.7").starts_with("220"));
+  EXPECT_EQ(by_proxy("192.0.2.7"), "421 4.7.0");
+  EXPECT_EQ(by_xclient("192.0.2.7"), "421 4.7.0");
+  for (const std::string_view other : {"192.0.2.8", "192.0.2.9", "192.0.2.10"}) {
+    EXPECT_TRUE(by_proxy(other).starts_with("220")) << other;
+    EXPECT_TRUE(by_xclient(other).starts_with("220")) << other;
+  }
+  EXPECT_TRUE(site.counted("connections_per_ip", 2));
+  EXPECT_TRUE(site.log().contains("session.refused ip=192.0.2.7")) << site.log();
+}
+
+TEST(Server, AProxyWithoutAHeaderGetsNothing) {
+  Site site;
+  EXPECT_EQ(site.say(site.connect(kProxy), "EHLO x.test\r\n"), "<closed>");
+  EXPECT_EQ(site.say(site.connect(kProxy), "PROXY TCP4 192.0.2.7", seconds(12)), "<closed>");  // and no more
+  EXPECT_TRUE(site.counted("proxy_header", 2));
+  EXPECT_TRUE(site.log().contains("session.refused ip=10.2.0.1")) << site.log();
+  const std::string believed = site.say(site.connect(kStranger), "PROXY TCP4 10.1.0.5 10.0.0.1 999 25\r\n");
+  EXPECT_TRUE(believed.contains("554") && believed.ends_with("<closed>")) << believed;
+}
+
+TEST(Server, WhoTalksBeforeTheGreetingIsHungUpOn) {
+  Site site(100, seconds(3));
+  const std::string early = site.say(site.connect(kStranger), "EHLO x.test\r\n", seconds(5));
+  EXPECT_TRUE(early.starts_with("554") && early.ends_with("<closed>")) << early;
+  EXPECT_TRUE(site.counted("early_talker", 1));
+  EXPECT_TRUE(site.say(site.connect(kStranger), "", seconds(5)).starts_with("220"));
+}
+
+TEST(Server, LmtpTakesForThisHostOnlyWhoeverAsks) {
+  Site site;
+  const Stream stream = site.connect(kFriend, kLmtp);
+  EXPECT_TRUE(site.say(stream, "").starts_with("220 mx.here.test LMTP"));
+  EXPECT_TRUE(site.recipient(stream, "x@away.test", "LHLO").starts_with("550 5.7.1"));
+  EXPECT_TRUE(site.say(stream, "RSET\r\n").starts_with("250"));
+  site.give(stream, "LHLO");
+}
+
+TEST(Server, BareNewlinesAreNormalizedForThoseWhoMayRelay) {
+  Site site;
+  for (const std::string_view from : {kFriend, kStranger}) {
+    const Stream stream = site.connect(from);
+    EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+    EXPECT_TRUE(site.recipient(stream, "list@here.test").starts_with("250"));
+    EXPECT_TRUE(site.say(stream, "DATA\r\n").starts_with("354"));
+    const std::string reply = site.say(stream, "Subject: x\n\nx\r\n.\r\n");
+    EXPECT_TRUE(reply.starts_with(from == kFriend ? "250 2.0.0" : "550 5.5.2")) << from << reply;
+  }
+}
+
+TEST(Server, WhenItGetsCrowdedThoseWhoWaitAlreadyAreEndedSoon) {
+  Site site(5);
+  std::vector<Stream> idle;
+  for (const std::string_view from : {"10.9.0.2", "10.9.0.3"}) {
+    idle.push_back(site.connect(from));
+    EXPECT_TRUE(site.say(idle.back(), "").starts_with("220"));
+  }
+  EXPECT_EQ(site.say(idle[0], "", seconds(60)), "");  // it is calm
+  for (const std::string_view from : {"10.9.0.4", "10.9.0.5", "10.9.0.6"}) idle.push_back(site.connect(from));
+  EXPECT_EQ(site.say(site.connect(kStranger), ""), "421 4.3.2 too many connections, try again later\r\n<closed>");
+  EXPECT_TRUE(site.counted("connections", 1));
+  const std::string ended = site.say(idle[0], "", seconds(15));
+  EXPECT_TRUE(ended.starts_with("421 4.4.2")) << ended;
+  EXPECT_TRUE(site.say(site.connect(kStranger), "").starts_with("220"));
+}
+
+}  // namespace
+}  // namespace postrider::server
