@@ -52,6 +52,9 @@ void check_one(std::string_view text, const mail::AddressList& list) {
   const mail::AddressCheck judged = mail::check_address(text, AddressGrammar::header, true);
   const bool odd = std::ranges::any_of(text, [](char c) { return c == '\0' || c == '\x7f' || (c > 0 && c < ' '); });
   if (!judged.valid || judged.local.empty() || judged.diagnosis.starts_with("rfc5322_dom") || odd) return;
+  // A literal that is no address ends for the list at what separates addresses, so that the next one is found.
+  if (judged.diagnosis.starts_with("rfc5322_ipv6") && judged.domain.find_first_of("<>,;\"(") != std::string::npos)
+    return;
   if (judged.domain.starts_with('[') && text.contains(' ')) return;  // a blank in a literal is kept by the list only
   const std::vector<mail::HeaderMailbox> mailboxes = list.mailboxes();
   check(list.errors.empty() && mailboxes.size() == 1, "a well-formed address is one");
