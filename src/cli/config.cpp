@@ -519,6 +519,9 @@ class Loader {
     read_trusted(keys, "proxy_protocol_from", &listen.proxy_protocol_from,
                  "lets anyone say who he is (name your proxies)");
     read_trusted(keys, "xclient_from", &listen.xclient_from, "lets anyone say who he is (name your proxies)");
+    const bool brings_mail = listen.service == server::Service::smtp || listen.service == server::Service::lmtp;
+    if (!brings_mail && !listen.xclient_from.empty())
+      keys.mistake(keys.source_of("xclient_from"), "xclient_from belongs to smtp and lmtp listeners");
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
     const bool plain_login = listen.service == server::Service::pop3 && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {

@@ -162,6 +162,7 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[[listen]]\naddress = \"127.0.0.1:1\"\nproxy_protocol_from = [\"0.0.0.0/0\"]\n", 5, "anyone"},
       {"[[listen]]\naddress = \"127.0.0.1:1\"\nxclient_from = [\"::/0\"]\n", 5, "anyone"},
       {"[[listen]]\naddress = \"127.0.0.1:1\"\nxclient_from = \"localhost\"\n", 5, "networks such as"},
+      {"[[listen]]\nservice = \"pop3\"\naddress = \"127.0.0.1:1\"\nxclient_from = \"192.0.2.1\"\n", 6, "smtp and lmtp"},
       {"[smtp]\nplaintext_auth = 1\n", 4, "true or false"},
       {"[[listen]]\nservice = \"imap\"\naddress = \"127.0.0.1:1\"\n", 4, "this version serves"},
       {"[[listen]]\nservice = \"smtp\"\n", 3, "wants an address"},

@@ -62,12 +62,12 @@ void ServerSession::State::run_bdat(const BdatCommand& command, Actions& out) {
            .answers = 1};
   if (transaction && command.last) chunk.answers = std::max<std::size_t>(end_answers(), 1);
   if (!transaction) {
-    chunk.refusal = content_refused(503, "5.5.1", "Say MAIL first", std::nullopt);
+    chunk.refusal = std::make_unique<RefusedCommand>(content_refused(503, "5.5.1", "Say MAIL first", std::nullopt));
   } else if (transaction->accepted == 0) {
-    chunk.refusal = no_recipients();
+    chunk.refusal = std::make_unique<RefusedCommand>(no_recipients());
   } else if (command.size_octets > settings->max_message_size ||
              transaction->content_octets > settings->max_message_size - command.size_octets) {
-    chunk.refusal = too_big();
+    chunk.refusal = std::make_unique<RefusedCommand>(too_big());
     drop(out);
   } else if (!transaction->content_begun) {
     ask(Asking::begin_chunk, BeginContent{}, out);
@@ -87,7 +87,8 @@ void ServerSession::State::on_begin_answer(const Reply& reply, Actions& out) {
     phase = Phase::command;
     refuse(reply, out);
   } else {
-    chunk.refusal = content_refused(reply.code, reply.enhanced, reply.text, std::nullopt);
+    chunk.refusal =
+        std::make_unique<RefusedCommand>(content_refused(reply.code, reply.enhanced, reply.text, std::nullopt));
   }
 }
 
@@ -145,8 +146,7 @@ bool ServerSession::State::take_chunk(std::string_view& rest, Actions& out) {
 
 void ServerSession::State::end_of_chunk(Actions& out) {
   phase = Phase::command;
-  if (const auto refusal = std::exchange(chunk.refusal, std::nullopt))
-    return refuse_content(*refusal, chunk.answers, out);
+  if (const auto refusal = std::exchange(chunk.refusal, nullptr)) return refuse_content(*refusal, chunk.answers, out);
   if (chunk.last) {
     std::string content;
     if (!transaction->binary) transaction->framing.finish_chunks(content);

@@ -304,7 +304,7 @@ void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
 }
 
 void ServerSession::State::begin_transaction() {
-  transaction.emplace();
+  transaction = std::make_unique<ServerTransaction>();
   transaction->utf8 = utf8_asked;
   transaction->binary = binary_asked;
   transaction->framing = DataFraming(rights.bare_newline);

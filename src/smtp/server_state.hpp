@@ -6,6 +6,7 @@
 #include "smtp/server_session.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,8 +32,8 @@ struct ServerChunk {
   std::uint64_t octets_left = 0;
   std::uint64_t size_octets = 0;
   bool last = false;
-  std::optional<RefusedCommand> refusal;  ///< the chunk is only swallowed; this follows it
-  std::size_t answers = 1;                ///< of them, when this is the last chunk
+  std::unique_ptr<RefusedCommand> refusal;  ///< the chunk is only swallowed; this follows it
+  std::size_t answers = 1;                  ///< of them, when this is the last chunk
 };
 
 struct ServerSession::State {
@@ -115,7 +116,7 @@ struct ServerSession::State {
   unsigned errors = 0;
   unsigned refused_recipients = 0;  ///< of the session
   unsigned idle_commands = 0;
-  std::optional<ServerTransaction> transaction;
+  std::unique_ptr<ServerTransaction> transaction;  // on the heap, as the chunk's refusal: idle sessions have neither
   ServerChunk chunk;
   std::size_t swallowed = 0;  ///< octets of a command line over its limit that are gone already
   std::string pending;        ///< received and not used up; empty, without capacity, where possible
