@@ -10,6 +10,8 @@ namespace postrider::delivery {
 
 namespace {
 
+constexpr std::chrono::seconds kByTimeLeast{-999'999'999};  // 2852 §4: nine digits
+
 constexpr std::size_t kReadOctets = 4096;  // replies are short
 constexpr std::size_t kChunkOctets = 64 * 1024;
 
@@ -83,7 +85,9 @@ class Driver {
     if (!message_->recipient_requests.empty())
       transaction.recipient_requests = part_of(message_->recipient_requests, done, count);
     if (transaction.request.deliver_by)  // 2852 §4.1.4: what is left of the time
-      transaction.request.deliver_by->within -= std::chrono::ceil<std::chrono::seconds>(now - message_->arrival);
+      transaction.request.deliver_by->within = std::max(
+          transaction.request.deliver_by->within - std::chrono::ceil<std::chrono::seconds>(now - message_->arrival),
+          kByTimeLeast);
     content_->rewind();
     result_.began = true;
     wait_.reset();  // each transaction has waits of its own

@@ -2,6 +2,7 @@
 
 #include "core/await.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace postrider::delivery {
@@ -48,10 +49,12 @@ mail::DsnAction action_of(ReportKind kind, const queue::Outcome& outcome) {
 }
 
 /// 3461 §4.3: the whole message only if it was asked for, and only of a failure. A binary one would need a way of its
-/// own (3030 §3), which a report must not depend on.
-bool returns_message(const queue::Entry& entry, ReportKind kind) {
-  return kind == ReportKind::failure && entry.request.returned == mail::ReturnContent::full &&
-         entry.request.body != mail::BodyType::binary_mime && entry.content.size_octets() <= kReturnedMessageOctetsMax;
+/// own (3030 §3), and one of 8-bit octets one that takes 8BITMIME, which a report that leaves us must not depend on:
+/// from `<>`, it would be lost in silence. `reader_is_here`: it goes to mailboxes only.
+bool returns_message(const queue::Entry& entry, ReportKind kind, bool reader_is_here) {
+  return (reader_is_here || !entry.has_eight_bit) && kind == ReportKind::failure &&
+         entry.request.returned == mail::ReturnContent::full && entry.request.body != mail::BodyType::binary_mime &&
+         entry.content.size_octets() <= kReturnedMessageOctetsMax;
 }
 
 }  // namespace
@@ -148,7 +151,9 @@ Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction*
   Result<std::string> headers = co_await original_headers(entry.content);
   if (!headers) co_return fail(headers);
   const WallTime now = doors_.clock->wall();
-  const bool full = returns_message(entry, kind);
+  const bool here =
+      std::ranges::all_of(reader->recipients, [](const queue::NewRecipient& r) { return r.account.has_value(); });
+  const bool full = returns_message(entry, kind, here);
   mail::DsnInput input{.reporting_mta = settings_.hostname,
                        .queue_id = entry.id.text(),
                        .to = *reader->address,
@@ -161,7 +166,7 @@ Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction*
                        .original_headers = std::move(*headers),
                        .returned = full ? mail::ReturnContent::full : mail::ReturnContent::headers,
                        .returned_has_eight_bit = entry.has_eight_bit,
-                       .utf8 = kind == ReportKind::notice ? mail::Utf8::no : entry.request.utf8,
+                       .utf8 = kind == ReportKind::notice || !here ? mail::Utf8::no : entry.request.utf8,
                        .boundary = boundary_of(*doors_.random)};
   for (const Reported& reported : recipients) input.recipients.push_back(to_dsn(reported));
   mail::Dsn dsn = mail::build_dsn(input);

@@ -120,6 +120,7 @@ class Reception final : public SmtpAnswers {
   Reply take_over(const smtp::XclientAttributes& attributes) {
     if (attributes.address && attributes.address->empty()) {  // unavailable: somebody, so nobody we trust
       identity_.in_relay_network = false;
+      may_xclient_ = false;
     } else if (attributes.address) {
       const Result<net::Address> address = net::Address::parse(*attributes.address);
       if (!address) return {.code = 501, .enhanced = "5.5.4", .text = "ADDR is no address"};
@@ -132,6 +133,8 @@ class Reception final : public SmtpAnswers {
       peer_ip_ = address->to_text();
       const net::Endpoint claimed{.address = *address, .port = 0, .unix_path = {}};
       identity_.in_relay_network = may_relay_ && contains(service_->relay_from, claimed);
+      // A proxy that hands its stream on to the client must not hand its right on with it.
+      may_xclient_ = may_xclient_ && contains(service_->xclient_from, claimed);
     }
     if (!xclient_) xclient_ = std::make_unique<Xclient>();
     if (attributes.hello) {
@@ -302,7 +305,7 @@ class Reception final : public SmtpAnswers {
   std::unique_ptr<Xclient> xclient_;
   std::string peer_ip_;
   bool may_relay_;    // by the connection's own address
-  bool may_xclient_;  // by that and by what PROXY said
+  bool may_xclient_;  // by that and by what PROXY and XCLIENT said
   gate::SessionIdentity identity_;
   std::string hello_;
   smtp::HelloKind hello_kind_ = smtp::HelloKind::helo;

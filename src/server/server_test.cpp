@@ -170,6 +170,18 @@ TEST(Server, XclientNamesTheClientAndGivesNoRight) {
   EXPECT_TRUE(site.log().contains("hello=me.test")) << site.log();
 }
 
+TEST(Server, AProxyThatHandsItsStreamOnHandsNoRightOn) {
+  for (const std::string_view client : {"10.9.9.9", "[UNAVAILABLE]"}) {
+    Site site;
+    const Stream stream = site.connect(kFriendlyProxy);
+    EXPECT_TRUE(site.say(stream, "PROXY UNKNOWN\r\n").starts_with("220"));
+    EXPECT_TRUE(site.say(stream, fmt::format("XCLIENT ADDR={}\r\n", client)).starts_with("220"));
+    EXPECT_FALSE(site.say(stream, "EHLO client.test\r\n").contains("XCLIENT"));
+    EXPECT_TRUE(site.say(stream, fmt::format("XCLIENT ADDR={}\r\n", kFriendlyProxy)).starts_with("550"));
+    EXPECT_TRUE(site.recipient(stream, "x@away.test").starts_with("550 5.7.1"));
+  }
+}
+
 TEST(Server, AClientOfUnknownAddressIsNobodyWeTrust) {
   Site site;
   const Stream stream = site.connect(kFriendlyProxy);  // names its clients by PROXY, and itself by XCLIENT

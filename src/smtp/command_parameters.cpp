@@ -300,7 +300,16 @@ RefusedCommand refused(int code, std::string enhanced, std::string text) {
 
 std::optional<RefusedCommand> take_mail_parameters(std::string_view text, const CommandContext& context,
                                                    MailParameters& out) {
-  return take_parameters(text, context, kMailRules, out);
+  if (Refusal refusal = take_parameters(text, context, kMailRules, out)) return refusal;
+  const mail::SenderRequest& request = out.request;
+  if (!request.deliver_by || request.deliver_by->mode != mail::DeliverBy::Mode::return_it) return std::nullopt;
+  std::chrono::seconds hold = request.hold_for.value_or(std::chrono::seconds(0));
+  if (request.hold_until) {
+    const WallTime now = *context.hold_until_max - kHoldMax;
+    hold = std::chrono::ceil<std::chrono::seconds>(*request.hold_until - now);
+  }
+  if (hold >= request.deliver_by->within) return malformed("Held longer than BY leaves it");  // it could only fail
+  return std::nullopt;
 }
 
 std::optional<RefusedCommand> take_rcpt_parameters(std::string_view text, const CommandContext& context,
