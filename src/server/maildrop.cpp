@@ -23,8 +23,8 @@ pop3::Event refused(std::string_view code, std::string text) {
 
 class Maildrop final : public Pop3Answers {
  public:
-  Maildrop(const Pop3Service* service, const net::Endpoint& peer)
-      : service_(service), peer_ip_(peer.address.to_text()) {
+  Maildrop(const Pop3Service* service, const net::Endpoint& peer, std::shared_ptr<void> held)
+      : held_(std::move(held)), service_(service), peer_ip_(peer.address.to_text()) {
     service->sessions->add();
   }
 
@@ -133,6 +133,7 @@ class Maildrop final : public Pop3Answers {
     co_return result;
   }
 
+  std::shared_ptr<void> held_;
   const Pop3Service* service_;
   std::string peer_ip_;
   mail::AccountId account_{};
@@ -144,8 +145,9 @@ class Maildrop final : public Pop3Answers {
 
 }  // namespace
 
-std::unique_ptr<Pop3Answers> make_maildrop(const Pop3Service* service, const net::Endpoint& peer) {
-  return std::make_unique<Maildrop>(service, peer);
+std::unique_ptr<Pop3Answers> make_maildrop(const Pop3Service* service, const net::Endpoint& peer,
+                                           std::shared_ptr<void> held) {
+  return std::make_unique<Maildrop>(service, peer, std::move(held));
 }
 
 }  // namespace postrider::server

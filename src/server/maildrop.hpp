@@ -26,7 +26,8 @@ struct Pop3Service {
   Metric* sessions;
 };
 
-/// For one session with `peer`. Holds the mailbox from login to its end (1939 §8).
-[[nodiscard]] std::unique_ptr<Pop3Answers> make_maildrop(const Pop3Service* service, const net::Endpoint& peer);
+/// For one session with `peer`. Holds the mailbox from login to its end (1939 §8), and gives `held` back then.
+[[nodiscard]] std::unique_ptr<Pop3Answers> make_maildrop(const Pop3Service* service, const net::Endpoint& peer,
+                                                         std::shared_ptr<void> held);
 
 }  // namespace postrider::server

@@ -50,8 +50,9 @@ struct Transaction {
 
 class Reception final : public SmtpAnswers {
  public:
-  Reception(const SmtpService* service, const Peer& peer)
+  Reception(const SmtpService* service, Peer peer)
       : service_(service),
+        held_(std::move(peer.held)),
         place_(peer.place),
         peer_ip_(text_of(peer.shown())),
         may_relay_(contains(service->relay_from, peer.real)),
@@ -301,6 +302,7 @@ class Reception final : public SmtpAnswers {
   };
 
   const SmtpService* service_;
+  std::shared_ptr<void> held_;
   gate::SessionCounts::Place* place_;
   std::unique_ptr<Xclient> xclient_;
   std::string peer_ip_;
@@ -326,8 +328,8 @@ LimitMetrics::LimitMetrics(Metrics* metrics) {
 
 void LimitMetrics::reached(std::string_view limit) const { by_name_.at(limit)->add(); }
 
-std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const Peer& peer) {
-  return std::make_unique<Reception>(service, peer);
+std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, Peer peer) {
+  return std::make_unique<Reception>(service, std::move(peer));
 }
 
 }  // namespace postrider::server

@@ -56,7 +56,8 @@ struct SmtpService {
 struct Peer {
   net::Endpoint real;                   ///< the connection's other end
   std::optional<net::Endpoint> client;  ///< whom a believed PROXY header named
-  gate::SessionCounts::Place* place;    ///< outlives the session
+  gate::SessionCounts::Place* place;    ///< in what is held
+  std::shared_ptr<void> held;           ///< given back when the session ends
   /// Who it is for the log and the counts.
   [[nodiscard]] const net::Endpoint& shown() const { return client ? *client : real; }
 };
@@ -64,6 +65,6 @@ struct Peer {
 /// For one session. What PROXY and XCLIENT say is taken for the log, the trace fields and the counts; it can take the
 /// right to relay away but never give it: both the connection's own address and the one that is claimed must be in
 /// `relay_from` (SECURITY R4). A 250 to EndContent is given only after message, recipients and trace are on disk.
-[[nodiscard]] std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, const Peer& peer);
+[[nodiscard]] std::unique_ptr<SmtpAnswers> make_reception(const SmtpService* service, Peer peer);
 
 }  // namespace postrider::server

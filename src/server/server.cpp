@@ -160,6 +160,12 @@ struct Server::Inside {
     Inside* inside_;
   };
 
+  /// What a session holds while it lasts.
+  struct Held {
+    Running running;
+    gate::SessionCounts::Place place;
+  };
+
   static Task<void> accept(Inside* inside, Door* door, Running running) {
     const Running held = std::move(running);
     const Listen& listen = *door->listen;
@@ -176,14 +182,10 @@ struct Server::Inside {
         continue;
       }
       failing = false;
-      Running session(inside);
-      Result<gate::SessionCounts::Place> place = inside->place_for(listen, **stream);
-      if (!place) {
-        net::Endpoint peer = (*stream)->peer();
-        spawn(door->shard, "session.refuse",
-              refuse(inside, door, std::move(*stream), std::move(peer), place.error().code, std::move(session)));
-      } else {
-        spawn(door->shard, "session", serve(inside, door, std::move(*stream), std::move(*place), std::move(session)));
+      try {
+        inside->admit(door, std::move(*stream));
+      } catch (const std::exception& failure) {  // no memory: that connection is gone, the next may have better luck
+        inside->doors.events->emit(AcceptFailed{.service = name_of(listen.service), .error = failure.what()});
       }
     }
     door->listener.reset();  // who connects from now on is refused by the kernel
@@ -205,6 +207,44 @@ struct Server::Inside {
     if (is_local(stream) || is_from(listen.proxy_protocol_from, stream) || is_from(listen.xclient_from, stream))
       return counts.enter(std::nullopt, beyond);
     return counts.enter(stream.peer().address.octets(), beyond);
+  }
+
+  void admit(const Door* door, std::unique_ptr<net::Stream> stream) {
+    Running running(this);
+    net::Endpoint peer = stream->peer();
+    Result<gate::SessionCounts::Place> place = place_for(*door->listen, *stream);
+    if (!place) {
+      const Error::Code why = place.error().code;
+      return spawn(door->shard, "session.refuse",
+                   refuse(this, door, std::move(stream), std::move(peer), why, std::move(running)));
+    }
+    auto held = std::make_shared<Held>(Held{.running = std::move(running), .place = std::move(*place)});
+    if (is_from(door->listen->proxy_protocol_from, *stream))
+      return spawn(door->shard, "session.proxy", meet(this, door, std::move(stream), std::move(held)));
+    begin(door, std::move(stream), Peer{.real = std::move(peer), .client = {}, .place = &held->place, .held = held});
+  }
+
+  /// The answers own what the session holds, and no frame of ours lies under the driver's: idle sessions are small.
+  void begin(const Door* door, std::unique_ptr<net::Stream> stream, Peer peer) {
+    switch (door->listen->service) {
+      case Service::smtp:
+      case Service::lmtp: {
+        std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, std::move(peer));
+        return spawn(door->shard, "session", serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception)));
+      }
+      case Service::pop3: {
+        std::unique_ptr<Pop3Answers> maildrop = make_maildrop(door->pop3, peer.shown(), std::move(peer.held));
+        return spawn(door->shard, "session", serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop)));
+      }
+      case Service::http:
+        return spawn(door->shard, "session", serve_http(this, door, std::move(stream), std::move(peer.held)));
+    }
+  }
+
+  static Task<void> serve_http(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
+                               std::shared_ptr<void> held) {
+    const std::shared_ptr<void> kept = std::move(held);
+    co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining);
   }
 
   void tell_refused(const Door* door, const net::Endpoint& peer, Error::Code why) {
@@ -246,68 +286,23 @@ struct Server::Inside {
     co_return reader.client();
   }
 
-  /// Who the session is with; nullopt: there is none, and the stream is closed.
-  static Task<std::optional<Peer>> meet(Inside* inside, const Door* door, std::unique_ptr<net::Stream>* stream,
-                                        gate::SessionCounts::Place* place, Running* running) {
-    Peer peer{.real = (*stream)->peer(), .client = {}, .place = place};
-    if (!is_from(door->listen->proxy_protocol_from, **stream)) co_return peer;
-    const Result<std::optional<net::Endpoint>> client = co_await read_proxy_header(inside, stream->get());
+  /// Hears from the proxy who the client is, and begins its session.
+  static Task<void> meet(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
+                         std::shared_ptr<Held> held) {
+    Peer peer{.real = stream->peer(), .client = {}, .place = &held->place, .held = held};
+    const Result<std::optional<net::Endpoint>> client = co_await read_proxy_header(inside, stream.get());
     if (!client) {
       inside->limits.reached("proxy_header");
       inside->tell_refused(door, peer.real, client.error().code);
-      (*stream)->close();
-      co_return std::nullopt;
+      stream->close();
+      co_return;
     }
     peer.client = *client;
     net::Endpoint counted = peer.shown();
-    if (place->move_to(counted.address.octets())) co_return peer;
-    co_await refuse(inside, door, std::move(*stream), std::move(counted), Error::denied, std::move(*running));
-    co_return std::nullopt;
-  }
-
-  // Who it is with is known to the answers from the begin; it is not kept beside them, as idle sessions hold little.
-
-  static Task<std::unique_ptr<SmtpAnswers>> begin_smtp(Inside* inside, const Door* door,
-                                                       std::unique_ptr<net::Stream>* stream,
-                                                       gate::SessionCounts::Place* place, Running* running) {
-    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
-    if (!peer) co_return nullptr;
-    co_return make_reception(door->smtp, *peer);
-  }
-
-  static Task<std::unique_ptr<Pop3Answers>> begin_pop3(Inside* inside, const Door* door,
-                                                       std::unique_ptr<net::Stream>* stream,
-                                                       gate::SessionCounts::Place* place, Running* running) {
-    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
-    if (!peer) co_return nullptr;
-    co_return make_maildrop(door->pop3, peer->shown());
-  }
-
-  static Task<bool> begin_http(Inside* inside, const Door* door, std::unique_ptr<net::Stream>* stream,
-                               gate::SessionCounts::Place* place, Running* running) {
-    const std::optional<Peer> peer = co_await meet(inside, door, stream, place, running);
-    co_return peer.has_value();
-  }
-
-  static Task<void> serve(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream,
-                          gate::SessionCounts::Place place, Running running) {
-    switch (door->listen->service) {
-      case Service::smtp:
-      case Service::lmtp: {
-        std::unique_ptr<SmtpAnswers> reception = co_await begin_smtp(inside, door, &stream, &place, &running);
-        if (reception) co_await serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception));
-        break;
-      }
-      case Service::pop3: {
-        std::unique_ptr<Pop3Answers> maildrop = co_await begin_pop3(inside, door, &stream, &place, &running);
-        if (maildrop) co_await serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop));
-        break;
-      }
-      case Service::http: {
-        const bool begun = co_await begin_http(inside, door, &stream, &place, &running);
-        if (begun) co_await door->listen->handler(std::move(stream), door->scratch, &inside->draining);
-        break;
-      }
+    if (held->place.move_to(counted.address.octets())) {
+      inside->begin(door, std::move(stream), std::move(peer));
+    } else {
+      co_await refuse(inside, door, std::move(stream), std::move(counted), Error::denied, Running(inside));
     }
   }
 
