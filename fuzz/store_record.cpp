@@ -69,7 +69,7 @@ void read_queue_records(std::string_view fields) {
   const queue::QueueId id = queue::QueueId::parse("000000000000000000").value();
   const auto entry = [&](const store::Entry& stored) { return queue::read_entry(id, stored); };
   const auto recipient = [](const store::Entry& stored) { return queue::read_recipient(0, stored); };
-  for (const std::uint8_t format : {1, 2}) {
+  for (const std::uint8_t format : {std::uint8_t{1}, std::uint8_t{2}}) {
     const store::Entry stored{.value = sealed(format, fields), .version = 1};
     const Result<queue::Entry> first = entry(stored);
     check_again(first, entry);

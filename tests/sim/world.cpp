@@ -32,13 +32,11 @@ const store::SimDisk& disk_with_accounts(const std::string& domain) {
 server::Settings settings_of(const Host& host, const Planted& planted) {
   server::Settings settings;
   settings.hostname = "mx." + host.domain();
-  settings.listen.push_back(
-      {.service = server::Service::smtp,
-       .at = {.address = host.address(), .port = kSmtpPort, .unix_path = {}},
-       .smtp = smtp::ServerSettings{.hostname = settings.hostname, .own_domain = *mail::Domain::parse(host.domain())},
-       .relay_from = {*net::Network4Or6::parse(kSenderNetwork)},
-       .cleartext = pop3::Cleartext::refused,
-       .handler = {}});
+  server::Listen& listen = settings.listen.emplace_back();
+  listen.service = server::Service::smtp;
+  listen.at = {.address = host.address(), .port = kSmtpPort, .unix_path = {}};
+  listen.smtp = smtp::ServerSettings{.hostname = settings.hostname, .own_domain = *mail::Domain::parse(host.domain())};
+  listen.relay_from = {*net::Network4Or6::parse(kSenderNetwork)};
   settings.gate.max_message_size = 50ULL * 1024 * 1024;
   settings.queue = queue::default_settings();
   settings.allow_private = {*net::Network4Or6::parse("10.0.0.0/8")};
