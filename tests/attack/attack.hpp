@@ -56,7 +56,7 @@ class Victim {
   Victim(const dialogue::Script& script, Answers answers)
       : runner_(
             script.settings(),
-            [&script, answers = std::move(answers)](dialogue::Question question, std::string_view subject) {
+            [script, answers = std::move(answers)](dialogue::Question question, std::string_view subject) {
               std::optional<smtp::Reply> own = answers ? answers(question, subject) : std::nullopt;
               return own ? std::move(*own) : script.answer(question, subject);
             },
