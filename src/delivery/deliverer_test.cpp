@@ -25,7 +25,7 @@ using std::chrono::seconds;
 
 mail::Address address(std::string_view text) { return mail::Address::parse(text, mail::Utf8::yes).value(); }
 
-/// A next hop that takes everything. It answers commands as they come, contents with their end.
+/// A next hop that takes everything but `later@`. It answers commands as they come, contents with their end.
 struct NextHop {
   std::string offers;  // lines of the EHLO reply, each with CRLF
   std::string commands = {};
@@ -60,9 +60,10 @@ struct NextHop {
         if (chunk_left == 0) said += "250 2.0.0 ok\r\n";
         continue;
       }
-      said += line.starts_with("EHLO") ? "250-hop\r\n" + offers + "250 HELP\r\n"
-              : in_data                ? "354 go\r\n"
-                                       : "250 ok\r\n";
+      said += line.starts_with("RCPT TO:<later@") ? "451 4.2.1 later\r\n"
+              : line.starts_with("EHLO")          ? "250-hop\r\n" + offers + "250 HELP\r\n"
+              : in_data                           ? "354 go\r\n"
+                                                  : "250 ok\r\n";
     }
   }
   std::string input = {};
@@ -149,7 +150,12 @@ struct Scene {
   void carry(queue::NewEntry entry, std::string text = "Subject: hello\r\n\r\nbody\r\n", Duration time = hours(1)) {
     entry.has_eight_bit = !is_ascii(text);
     EXPECT_TRUE(test::run(world, accept(this, std::move(entry), std::move(text))));
+    again(time);
+  }
+  /// Delivers for a while.
+  void again(Duration time) {
     disk.set_full(full_disk);
+    stop.clear();
     spawn(&world.shard, "deliverer", deliverer.run({&world.shard}, &stop));
     const SteadyTime end = world.clock.steady() + time;
     const Deadlines::Handle late = world.shard.deadlines().add(end, [this] { stop.set(); });
@@ -282,6 +288,28 @@ TEST(Deliverer, WhatWasRelayedIsNotRelayedAgainForTheLackOfRoomForItsReport) {
   scene.carry(entry, "Subject: hello\r\n\r\nbody\r\n", hours(10));
   EXPECT_EQ(scene.hop.content, "Subject: hello\r\n\r\nbody\r\n");  // once
   EXPECT_EQ(scene.report(), "");
+  EXPECT_EQ(test::run(scene.world, scene.queue.show(entry.id)).error().code, Error::not_found);
+}
+
+TEST(Deliverer, WhatWasRelayedIsNotRelayedAgainForAnothersReportWithoutRoom) {
+  Scene scene("");
+  scene.full_disk = true;
+  queue::NewEntry entry = scene.entry("eve@away.test");
+  entry.arrival -= hours(24 * 6);  // its time is over: what is deferred has failed, and there is no room to say so
+  entry.recipients.push_back(
+      {.address = address("later@away.test"), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  scene.carry(entry, "Subject: hello\r\n\r\nbody\r\n", hours(1));
+  EXPECT_EQ(scene.hop.content, "Subject: hello\r\n\r\nbody\r\n");  // once
+  const auto tries = [&] {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = scene.hop.commands.find("later@", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  EXPECT_EQ(tries(), 4U) << scene.hop.commands;  // after 5, 10 and 20 minutes, not at once
+  EXPECT_EQ(scene.report(), "");
+  scene.full_disk = false;
+  scene.again(hours(1));
+  EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "later@away.test", "Status: 4.4.7\r\n"}));
   EXPECT_EQ(test::run(scene.world, scene.queue.show(entry.id)).error().code, Error::not_found);
 }
 

@@ -333,28 +333,6 @@ Task<void> Job::settle(std::vector<Ended> ended) {
   }
 }
 
-Task<void> Job::settle_successes(std::vector<Ended>* ended) {
-  std::vector<Ended> well;
-  std::erase_if(*ended, [&](Ended& one) {
-    if (one.outcome.attempt != queue::Attempt::delivered && one.outcome.attempt != queue::Attempt::relayed)
-      return false;
-    well.push_back(std::move(one));
-    return true;
-  });
-  if (well.empty() || ended->empty()) {  // the failures did not stand in the way
-    std::ranges::move(well, std::back_inserter(*ended));
-    co_return;
-  }
-  const Result<void> committed = co_await commit(&well);
-  for (const Ended& one : well) {
-    if (committed) {
-      tell(one);
-    } else {
-      workshop_->rooms.queue->give_back(entry_.id, one.recipient.number);
-    }
-  }
-}
-
 Task<void> Job::settle_batch(std::vector<Ended> ended) {
   for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.outcome);
   Result<void> result = error(Error::conflict, "delivery.settle");
@@ -368,7 +346,6 @@ Task<void> Job::settle_batch(std::vector<Ended> ended) {
     const bool put_off = result.error().code == Error::exhausted && put_off_failures(&ended);
     const bool forgone = forgo_successes(&ended);
     if (put_off || forgone) result = co_await commit(&ended);
-    if (!result && result.error().code == Error::exhausted) co_await settle_successes(&ended);
   }
   for (const Ended& one : ended) {
     if (result) {

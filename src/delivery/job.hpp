@@ -61,8 +61,6 @@ class Job {
   [[nodiscard]] Task<std::vector<Group>> find_groups(std::vector<queue::Recipient> recipients);
   /// Commits outcomes, with the report that they lead to. Those that could not be committed are given back.
   [[nodiscard]] Task<void> settle(std::vector<Ended> ended);
-  /// Takes out of `ended` and settles alone what needs no report: it must not be tried again for the others' sake.
-  [[nodiscard]] Task<void> settle_successes(std::vector<Ended>* ended);
   [[nodiscard]] Task<void> settle_batch(std::vector<Ended> ended);  ///< at most queue::kRecipientsACommitMax
   /// One try of `settle`. Errors  conflict: read again and try again.
   [[nodiscard]] Task<Result<void>> commit(const std::vector<Ended>* ended);

@@ -168,8 +168,7 @@ void Queue::Inside::stage_change(store::Transaction& transaction, const QueueId&
 }
 
 Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
-                                 const Outcome& given) {
-  const Outcome outcome = judged(entry, given);
+                                 const Outcome& outcome) {
   const WallTime now = inside_->clock->wall();
   const std::string address = recipient.address.text();
   const std::string detail = detail_of(outcome);
@@ -190,8 +189,8 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
       const WallTime last = std::min(given_up, returned_at(entry).value_or(given_up));
       const Duration delay = retry_delay(inside_->settings, next.attempts, *inside_->random);
       next.state = RecipientState::due;
-      next.due =
-          std::min(now + std::chrono::ceil<std::chrono::microseconds>(delay), last);  // one more try at the very end
+      next.due = now + std::chrono::ceil<std::chrono::microseconds>(delay);
+      if (now < last) next.due = std::min(next.due, last);  // one more try at the very end
       inside_->trace(transaction, entry.id, "deferred", address, detail);
       inside_->stage_change(transaction, entry.id, recipient, next);
       return Fate::retried;

@@ -192,14 +192,14 @@ class Queue {
   [[nodiscard]] std::optional<Outcome> overdue(const Entry& entry) const;
 
   /// What an outcome amounts to: one that is deferred when the entry's time is over has failed, with 4.4.7, or 5.4.7
-  /// where the sender set that time, and keeps its reply. `stage_settle` decides by it; the caller quotes it in a
-  /// report.
+  /// where the sender set that time, and keeps its reply. The caller settles with it and quotes it in a report.
   [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
 
-  /// Puts the end of one attempt into `transaction`: the recipient's next due time, its way out of the queue or into
-  /// hold, and the trace event. The caller adds what belongs to the same instant (the mailbox append, the DSN), settles
-  /// all recipients that end together, then calls `stage_entry` once, commits, and calls `settled`. On conflict nothing
-  /// happened: `give_back`.
+  /// Puts the end of one attempt, as it was judged, into `transaction`: the recipient's next due time (by the retry
+  /// table, also when the entry's time is over: then something else was in the way of its end), its way out of the
+  /// queue or into hold, and the trace event. The caller adds what belongs to the same instant (the mailbox append, the
+  /// DSN), settles all recipients that end together, then calls `stage_entry` once, commits, and calls `settled`. On
+  /// conflict nothing happened: `give_back`.
   [[nodiscard]] Result<Fate> stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
                                           const Outcome& outcome);
   /// Stages what settles changed in the entry: its count, or its removal and the body's reference.

@@ -111,7 +111,7 @@ struct Bench {
     Entry entry = job->entry;
     std::vector<Fate> fates;
     for (const Recipient& recipient : job->recipients) {
-      const Result<Fate> fate = queue->stage_settle(transaction, entry, recipient, outcome);
+      const Result<Fate> fate = queue->stage_settle(transaction, entry, recipient, queue->judged(entry, outcome));
       if (!fate) co_return fail(fate);
       fates.push_back(*fate);
     }
