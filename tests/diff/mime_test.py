@@ -8,7 +8,6 @@ differences with both values, for whoever has to judge a new one.
 import email.policy
 import os
 import pathlib
-import re
 import sys
 import unittest
 
@@ -26,36 +25,20 @@ except (ImportError, ValueError) as missing:
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "corpus")]
 import forms  # noqa: E402
+from messages import messages, without_mbox_line  # noqa: E402
 from rules import RULES  # noqa: E402
 
 BINARY = pathlib.Path(os.environ.get("POSTRIDER_BINARY", ROOT / "build/release/postrider"))
 CORPUS = pathlib.Path(os.environ.get("POSTRIDER_CORPUS", ROOT / "../shared/testdata")).resolve()
 TABLE = HERE / "differences.tsv"
-NO_MESSAGES = ("address-flanker", "arc-sign", "imap-", "managesieve-", "psl", "sieve-", "smtp-james", "spf-")
 PEERS = ("gmime", "email", "compat32")
-
-
-def corpus():
-    """The files that are messages: a header field first, or the line of an mbox before it."""
-    found = []
-    for path in sorted(CORPUS.rglob("*")):
-        name = path.relative_to(CORPUS).as_posix()
-        if not path.is_file() or name.startswith(NO_MESSAGES) or path.suffix in (".json", ".tsv", ".xml", ".key", ".private", ".dns", ".zip"):
-            continue
-        if re.match(rb"(From [^\n]*\n)?[!-9;-~]+[ \t]*:", path.read_bytes()) and not re.fullmatch(r"LICENSE.*|COPYING|SOURCE\.txt|dns\.txt", path.name):
-            found.append(path)
-    return found
-
-
-def without_mbox_line(octets):
-    return octets.partition(b"\n")[2] if octets.startswith(b"From ") else octets
 
 
 def differences():
     """(peer, file, aspect, ours, theirs) of everything that is not the same."""
-    paths = corpus()
+    paths = messages(CORPUS)
     GMime.init()
     found = []
     for path, ours in zip(paths, forms.of_postrider(BINARY, paths)):
@@ -90,7 +73,7 @@ class Differences(unittest.TestCase):
         cls.table = table()
 
     def test_there_is_a_corpus(self):
-        self.assertGreater(len(corpus()), 500)
+        self.assertGreater(len(messages(CORPUS)), 500)
 
     def test_every_difference_is_argued(self):
         new = [f"{' '.join(key)}\n  ours   {str(ours)[:300]}\n  theirs {str(theirs)[:300]}"

@@ -7,12 +7,15 @@ REFUSED says which and with what.
 """
 import poplib
 import re
+import sys
 import unittest
 
 from harness import DOMAIN, ROOT, TestCase, main, queue_id
 
+sys.path.insert(0, str(ROOT / "tests/corpus"))
+from messages import messages, without_mbox_line  # noqa: E402
+
 CORPUS = (ROOT / "../shared/testdata").resolve()
-NO_MESSAGES = ("address-flanker", "arc-sign", "imap-", "managesieve-", "psl", "sieve-", "smtp-james", "spf-")
 POP3_ANSWER_MAX = 1 << 28
 NULS = "550 5.5.2"  # R1: NUL has no place in text (RFC 5321 4.5.2, RFC 5322 2.1)
 # Beside what holds a NUL, which is seen in the file itself: file: (reply, why)
@@ -20,21 +23,12 @@ REFUSED = {}
 
 
 def corpus():
-    found = []
-    for path in sorted(CORPUS.rglob("*")):
-        name = path.relative_to(CORPUS).as_posix()
-        if not path.is_file() or name.startswith(NO_MESSAGES) or path.suffix in (".json", ".tsv", ".xml", ".key", ".private", ".dns", ".zip"):
-            continue
-        if re.match(rb"(From [^\n]*\n)?[!-9;-~]+[ \t]*:", path.read_bytes()) and not re.fullmatch(r"LICENSE.*|COPYING|SOURCE\.txt|dns\.txt", path.name):
-            found.append(name)
-    return found
+    return [path.relative_to(CORPUS).as_posix() for path in messages(CORPUS)]
 
 
 def as_smtp_wants(octets):
     """Only CRLF, at the end too; without the line that an mbox has before a message."""
-    if octets.startswith(b"From "):
-        octets = octets.partition(b"\n")[2]
-    octets = re.sub(rb"\r\n|\r|\n", b"\r\n", octets)
+    octets = re.sub(rb"\r\n|\r|\n", b"\r\n", without_mbox_line(octets))
     return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
 
 
