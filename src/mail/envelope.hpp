@@ -51,6 +51,18 @@ struct NotifyOn {
   friend bool operator==(const NotifyOn&, const NotifyOn&) = default;
 };
 
+/// What two askings for one mailbox come to: all that either wants. Who said nothing wants failures (3461 §4.1).
+[[nodiscard]] constexpr std::optional<NotifyOn> either(const std::optional<NotifyOn>& a,
+                                                       const std::optional<NotifyOn>& b) {
+  if (!a && !b) return std::nullopt;
+  constexpr NotifyOn kUnsaid{.success = false, .failure = true, .delay = false};
+  const NotifyOn one = a.value_or(kUnsaid);
+  const NotifyOn other = b.value_or(kUnsaid);
+  return NotifyOn{.success = one.success || other.success,
+                  .failure = one.failure || other.failure,
+                  .delay = one.delay || other.delay};
+}
+
 /// Of RCPT.
 struct RecipientRequest {
   std::optional<NotifyOn> notify;

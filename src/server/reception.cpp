@@ -7,8 +7,8 @@
 #include "server/intake.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
-#include <set>
 
 namespace postrider::server {
 
@@ -41,8 +41,8 @@ struct Transaction {
   mail::Path reverse_path;
   mail::SenderRequest request;
   std::vector<queue::NewRecipient> recipients;
-  std::set<std::string> known;  // mailboxes and addresses that are in `recipients`: each gets one copy
-  std::string only_recipient;   // as given in RCPT, when it was the only one
+  std::map<std::string, std::size_t> known;  // where a mailbox or address stands in `recipients`: each gets one copy
+  std::string only_recipient;                // as given in RCPT, when it was the only one
   std::size_t accepted = 0;
   std::unique_ptr<Intake> intake;
   std::optional<Reply> refusal;  // the content cannot be taken; said at its end
@@ -173,7 +173,12 @@ class Reception final : public SmtpAnswers {
         co_return Reply{.code = 452, .enhanced = "4.5.3", .text = "too many recipients"};  // 5321 §4.5.3.1.10
       }
       for (directory::Target& target : checked.targets) {
-        if (!transaction.known.insert(name_of(target)).second) continue;
+        const auto [at, is_first] = transaction.known.try_emplace(name_of(target), transaction.recipients.size());
+        if (!is_first) {
+          std::optional<mail::NotifyOn>& notify = transaction.recipients[at->second].request.notify;
+          notify = mail::either(notify, request.notify);
+          continue;
+        }
         std::optional<mail::Address> original;
         if (target.address != address) original = address;
         transaction.recipients.push_back({.address = std::move(target.address),
