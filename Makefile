@@ -32,7 +32,7 @@ bench:
 ## make fuzz [SECONDS_EACH=600]   every fuzz target for that long
 fuzz:
 	@tools/install-packages packages/build.txt packages/test.txt
-	@tools/build fuzz
+	@tools/build fuzz fuzz_programs
 	@tools/fuzz-run --each --seconds $(SECONDS_EACH)
 
 ## make tidy               clang-tidy over src/
