@@ -22,6 +22,8 @@ std::string_view name_of(queue::Attempt attempt) {
     case queue::Attempt::relayed: return "relayed";
     case queue::Attempt::deferred: return "deferred";
     case queue::Attempt::failed: return "failed";
+    case queue::Attempt::held: return "held";
+    case queue::Attempt::expanded: return "expanded";
   }
   return "unknown";
 }
@@ -147,7 +149,7 @@ Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> rec
   std::map<std::string, Group> by_destination;
   std::vector<Ended> ended;
   for (auto& [domain, members] : by_domain) {
-    route::RouteDecision decision = co_await workshop_->rooms.router->route(domain);
+    route::RouteDecision decision = co_await workshop_->rooms.router->route({.domain = domain, .sender = entry_.reverse_path});
     if (auto* const relay = std::get_if<route::Relay>(&decision.next)) {
       Group& group = by_destination[relay->destination];
       if (group.recipients.empty()) group.relay = std::move(*relay);
@@ -162,6 +164,9 @@ Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> rec
                    [&](const route::Discard&) {  // nobody reports a success of it
                      return queue::Outcome{
                          queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}, true};
+                   },
+                   [](const route::Local&) {
+                     return queue::Outcome{queue::Attempt::failed, "5.1.1", "550 5.1.1 no such mailbox here", {}};
                    },
                    [](const route::NoRoute& none) {
                      const auto attempt = none.permanent ? queue::Attempt::failed : queue::Attempt::deferred;
@@ -434,6 +439,8 @@ void Job::tell(const Ended& ended) {
     case queue::Attempt::relayed: workshop.relayed->add(); break;
     case queue::Attempt::deferred: workshop.deferred->add(); break;
     case queue::Attempt::failed: workshop.failed->add(); break;
+    case queue::Attempt::held:
+    case queue::Attempt::expanded: break;
   }
   workshop.doors.events->emit(AttemptEnded{.id = entry_.id.text(),
                                            .outcome = name_of(ended.outcome.attempt),

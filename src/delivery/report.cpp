@@ -63,7 +63,7 @@ Task<Result<std::vector<queue::NewRecipient>>> Reporter::addressees(mail::Addres
   const Result<directory::Resolution> found = co_await rooms_.directory->resolve(address);
   if (!found) co_return fail(found);
   std::vector<queue::NewRecipient> out;
-  if (std::holds_alternative<directory::NotOurs>(*found)) {
+  if (std::holds_alternative<directory::NotOurs>(*found) || std::holds_alternative<directory::Relayed>(*found)) {
     out.push_back({.address = address, .original = std::nullopt, .account = std::nullopt, .request = {}});
   } else if (const auto* const deliverable = std::get_if<directory::Deliverable>(&*found)) {
     for (const directory::Target& target : deliverable->targets) {

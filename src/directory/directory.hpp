@@ -21,13 +21,34 @@
 
 namespace postrider::directory {
 
-inline constexpr std::size_t kAliasDepthMax = 10;      // LIMITS.md
-inline constexpr std::size_t kAliasTargetsMax = 1000;  // LIMITS.md
+inline constexpr std::size_t kAliasDepthMax = 10;          // LIMITS.md
+inline constexpr std::size_t kAliasTargetsMax = 1000;      // LIMITS.md
+inline constexpr std::size_t kFileAliasTargetsMax = 5000;  // LIMITS.md: of an alias in a file
 
 enum class Source : std::uint8_t { store, file };  ///< `file` ones are read-only to the commands
 
+enum class DomainKind : std::uint8_t {
+  local,
+  relay,  ///< we are its gateway or backup MX: mail goes on by its route (5321 §2.3.10, §5)
+  alias,  ///< another name of a local domain
+};
+
+/// Which recipients of a relay domain there are.
+struct RelayRecipients {
+  enum class By : std::uint8_t {
+    any,
+    verify,  ///< the next hop is asked at RCPT
+    file,    ///< a list of addresses, one a line
+  };
+  By by = By::verify;
+  std::string path = {};  ///< of `file`
+};
+
 struct DomainRecord {
   mail::Domain name;
+  DomainKind kind = DomainKind::local;
+  std::optional<mail::Domain> alias_of = std::nullopt;  ///< of kind alias: a local domain
+  RelayRecipients recipients = {};                      ///< of kind relay
   std::optional<mail::Address> catch_all;
   std::string subaddress = "+";             ///< separator of `user+detail`; empty: none
   std::optional<mail::Address> postmaster;  ///< unset: the domain's first account
@@ -47,24 +68,43 @@ struct AliasRecord {
   Source source = Source::store;
 };
 
+enum class AliasFormat : std::uint8_t {
+  aliases,          ///< "name: target, target" with `:include:`, continued lines and `#` (Sendmail, Postfix, Exim)
+  postfix_virtual,  ///< "address target, target", "@domain target"
+};
+
+/// [[alias_file]]: read at start.
+struct AliasFile {
+  std::string path;
+  AliasFormat format = AliasFormat::aliases;
+  std::optional<mail::Domain> domain = std::nullopt;  ///< of names without one; unset: the first local domain
+};
+
 /// Where a recipient's mail goes in the end.
 struct Target {
   mail::Address address;                   ///< as it is delivered; a subaddress is kept
   std::optional<mail::AccountId> account;  ///< set: a mailbox here; unset: an address elsewhere (alias target)
+  /// It came by a list that has an owner (`owner-NAME` beside `NAME`): the sender of the envelope from here on.
+  std::optional<mail::Path> owner = std::nullopt;
 };
 
 struct NotOurs {};  ///< the domain is not local: the relay function decides
+/// A relay domain: its recipients are the next hop's.
+struct Relayed {
+  RelayRecipients::By by = RelayRecipients::By::any;  ///< of `file` the address is in it
+};
 struct Unknown {
   std::string reason;  ///< "no such user", "account is disabled", "alias loop", …
 };
 struct Deliverable {
   std::vector<Target> targets;  ///< at least one, no two alike
+  bool is_expanded = false;     ///< by an alias of several targets (3461 §5.2.7.2)
 };
-using Resolution = std::variant<NotOurs, Unknown, Deliverable>;
+using Resolution = std::variant<NotOurs, Relayed, Unknown, Deliverable>;
 
 struct Settings {
   std::vector<DomainRecord> domains;  ///< [[domain]] of the file
-  std::vector<AliasRecord> aliases;   ///< [[alias]] of the file
+  std::vector<AliasRecord> aliases;   ///< [[alias]] of the file, and those of the alias files
   /// Ours: postmaster@hostname, which is what `RCPT TO:<Postmaster>` means (5321 §4.1.1.3), is the first domain's
   /// postmaster where the host name is no local domain itself.
   std::optional<mail::Domain> hostname;

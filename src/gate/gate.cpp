@@ -25,8 +25,9 @@ bool takes_no_mail(const route::RouteDecision& decision) {
 
 }  // namespace
 
-Gate::Gate(directory::Directory* directory, store::Store* store, route::Router* router, Settings settings)
-    : directory_(directory), store_(store), router_(router), settings_(settings) {}
+Gate::Gate(directory::Directory* directory, store::Store* store, route::Router* router, RecipientProbe* probe,
+           Settings settings)
+    : directory_(directory), store_(store), router_(router), probe_(probe), settings_(settings) {}
 
 Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t size_octets,
                            const SessionIdentity& /*identity*/) const {
@@ -51,8 +52,7 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
     case RelayDecision::denied:  // 5321 §3.6.2
       co_return RecipientVerdict{.verdict = refused(550, "5.7.1", "Relaying denied", "relay.denied"), .targets = {}};
     case RelayDecision::relay: {
-      mail::Domain domain = address.domain();
-      const route::RouteDecision decision = co_await router_->route(std::move(domain));
+      const route::RouteDecision decision = co_await router_->route({.domain = address.domain()});
       if (takes_no_mail(decision)) {
         co_return RecipientVerdict{
             .verdict = refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx"),

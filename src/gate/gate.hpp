@@ -1,6 +1,7 @@
 // Acceptance, stage by stage. Each verdict carries its rule and reason, which feed reply, log and trace.
 #pragma once
 
+#include "core/clock.hpp"
 #include "core/result.hpp"
 #include "core/task.hpp"
 #include "directory/directory.hpp"
@@ -89,9 +90,24 @@ class SessionCounts {
   std::shared_ptr<State> state_;
 };
 
+/// Asks the next hop of a relay domain whether it takes a recipient: MAIL FROM:<>, RCPT, RSET. Another room does it.
+class RecipientProbe {
+ public:
+  struct Answer {
+    enum class Kind : std::uint8_t { accepted, refused, unknown };
+    Kind kind = Kind::unknown;  ///< unknown: 4yz, no answer, no route now
+    std::string reply;          ///< the next hop's, for reply, log and trace; printable ASCII
+  };
+  virtual ~RecipientProbe() = default;
+  /// Ends by `until`. Thread-safe.
+  [[nodiscard]] virtual Task<Answer> ask(mail::Address recipient, SteadyTime until) = 0;
+};
+
 class Gate {
  public:
-  Gate(directory::Directory* directory, store::Store* store, route::Router* router, Settings settings);
+  /// `probe`: of relay domains with recipients = "verify"; nullptr: nobody can be asked, so their recipients are taken.
+  Gate(directory::Directory* directory, store::Store* store, route::Router* router, RecipientProbe* probe,
+       Settings settings);
 
   /// MAIL: size and room. 552 5.3.4, 452 4.3.1.
   [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets,
@@ -112,6 +128,7 @@ class Gate {
   directory::Directory* directory_;
   store::Store* store_;
   route::Router* router_;
+  RecipientProbe* probe_;
   Settings settings_;
 };
 

@@ -22,7 +22,7 @@ struct Host {
     settings.domains.push_back({.name = domain("here.test"), .catch_all = std::nullopt, .postmaster = std::nullopt});
     settings.aliases.push_back({.address = address("list@here.test"), .targets = {address("far@away.test")}});
     directory.emplace(&store, &workers, &random, &world.clock, std::move(settings));
-    gate.emplace(&*directory, &store, &router, Settings{.max_message_size = 1000});
+    gate.emplace(&*directory, &store, &router, nullptr, Settings{.max_message_size = 1000});
   }
   static Task<bool> keep(Task<RecipientVerdict> task, std::optional<RecipientVerdict>* out) {
     RecipientVerdict verdict = co_await std::move(task);

@@ -195,6 +195,8 @@ Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, 
       inside_->stage_change(transaction, entry.id, recipient, next);
       return Fate::retried;
     }
+    case Attempt::held:      // TODO(queue): issue 4
+    case Attempt::expanded:  // TODO(queue): issue 4
     case Attempt::failed: break;
   }
   inside_->trace(transaction, entry.id, "failed", address, detail);

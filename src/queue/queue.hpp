@@ -14,6 +14,7 @@
 #include "store/store.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@
 
 namespace postrider::queue {
 
+/// When a recipient that is held until its release is due.
+inline constexpr WallTime kNever{std::chrono::days(36'500 * 2)};
 inline constexpr std::size_t kActiveEntriesMax = 50'000;  // LIMITS.md "active heap in memory"
 inline constexpr std::size_t kRecipientsMax = 1000;       // of one entry
 inline constexpr std::size_t kReplyTextOctetsMax = 1024;  // of a remote's reply that a record keeps
@@ -62,11 +65,22 @@ enum class ReportTo : std::uint8_t {
   nobody,      ///< null reverse-path (5321 §6.1): a DSN is never answered; the recipient ends with a trace event
 };
 
+/// What is done with a recipient in place of delivery.
+enum class Ordered : std::uint8_t {
+  delivery,
+  bounce,  ///< it fails at once, and is reported: the administrator sends it back
+  expand,  ///< it ends as expanded: an alias whose targets are recipients of their own (3461 §5.2.7.2)
+};
+
 struct NewRecipient {
   mail::Address address;
   std::optional<mail::Address> original;   ///< as it was given in RCPT, when an alias changed it
   std::optional<mail::AccountId> account;  ///< a mailbox here
   mail::RecipientRequest request;
+  /// The envelope's sender for this recipient where it is not the entry's: the owner of the list that it came by. What
+  /// is delivered, relayed and reported about it names that one.
+  std::optional<mail::Path> reverse_path = std::nullopt;
+  Ordered ordered = Ordered::delivery;
 };
 
 struct NewEntry {
@@ -99,16 +113,29 @@ struct Entry {
 
 enum class RecipientState : std::uint8_t { due, held };
 
+/// Why a recipient is held.
+enum class HeldWhy : std::uint8_t {
+  undeliverable,  ///< it failed and its sender is a stranger (SECURITY R8): given up at `due`
+  command,        ///< `queue hold`; like the others below until it is released
+  route,          ///< a route via "hold"
+  frozen,         ///< a freeze matches it; `queue thaw` releases it
+};
+
 struct Recipient {
   std::uint32_t number = 0;
   mail::Address address;
   std::optional<mail::Address> original;
   std::optional<mail::AccountId> account;
   mail::RecipientRequest request;
+  std::optional<mail::Path> reverse_path = std::nullopt;  ///< as NewRecipient has it
+  Ordered ordered = Ordered::delivery;
   RecipientState state = RecipientState::due;
+  HeldWhy held_why = HeldWhy::undeliverable;  ///< of a held one
+  bool delay_reported = false;                ///< its sender was told that it is late
   std::uint32_t attempts = 0;
-  WallTime due;            ///< of a held one: when it is given up
-  std::string last_reply;  ///< of the last attempt, printable ASCII
+  WallTime due;                  ///< of a held one: when it is given up; kNever: not by itself
+  std::string last_reply;        ///< of the last attempt, printable ASCII
+  std::string last_remote = {};  ///< of the last attempt: "host [address]", printable ASCII; empty: none spoke
   store::Version version = 0;
 };
 
@@ -124,15 +151,18 @@ enum class Attempt : std::uint8_t {
   relayed,    ///< the next hop took responsibility
   deferred,   ///< try again
   failed,     ///< permanent: report
+  held,       ///< a route holds it until it is released
+  expanded,   ///< Ordered::expand: its targets are recipients of their own
 };
 
 /// The end of one attempt for one recipient.
 struct Outcome {
   Attempt attempt = Attempt::deferred;
-  std::string status;              ///< enhanced status, `2.0.0`
-  std::string reply;               ///< the remote's or our own reply, code first; outside text
-  std::string remote;              ///< host [address]; empty for local delivery
-  bool reports_passed_on = false;  ///< relayed: the sender hears of a success from further on, or from nobody
+  std::string status;                ///< enhanced status, `2.0.0`
+  std::string reply;                 ///< the remote's or our own reply, code first; outside text
+  std::string remote;                ///< host [address]; empty for local delivery
+  bool reports_passed_on = false;    ///< relayed: the sender hears of a success from further on, or from nobody
+  std::vector<Duration> retry = {};  ///< deferred: its route's own retry table; empty: Settings::retry
 };
 
 /// What a settle decided.
@@ -140,6 +170,8 @@ enum class Fate : std::uint8_t {
   done,
   report_success,  ///< done, and the sender asked to hear of it
   retried,
+  report_delay,  ///< retried, and the sender is to hear that it is late
+  held,          ///< Attempt::held
   report_sender,
   held_for_postmaster,
   dropped_null_sender,
@@ -150,6 +182,9 @@ struct Settings {
   std::vector<Duration> retry;  ///< LIMITS.md "retry"; the last repeats
   Duration expire_after{};
   Duration expire_after_bounce{};  ///< for a null reverse-path
+  /// ReportTo::sender hears of a recipient that is not delivered by then, unless NOTIFY says otherwise (3461 §4.1);
+  /// zero: nobody does but who asked for DELAY or by DELIVERBY mode N.
+  Duration warn_after{};
 };
 [[nodiscard]] Settings default_settings();
 
@@ -159,7 +194,7 @@ struct Settings {
 struct TraceEvent {
   WallTime at;
   std::string what;  ///< "accepted", "delivered", "relayed", "deferred", "failed", "held", "reported", "removed",
-                     ///< "expired", "retried"
+                     ///< "expired", "retried", "released", "bounced", "redirected", "expanded", "delayed"
   std::string recipient;
   std::string detail;
 };
@@ -168,6 +203,53 @@ struct Listed {
   Entry entry;
   std::vector<Recipient> recipients;
 };
+
+/// What a command chooses recipients by: all that is set must hold. Nothing set chooses all.
+struct Selection {
+  std::vector<QueueId> ids;           ///< any of these
+  std::optional<std::string> from;    ///< reverse-path: an address, "@domain", or "<>"; case does not count
+  std::optional<std::string> to;      ///< recipient (or as it was given in RCPT): an address or "@domain"
+  std::optional<std::string> domain;  ///< of the recipient
+  std::optional<std::string> mx;      ///< host of the last attempt: the name, or the address, of `last_remote`
+  std::optional<RecipientState> state;
+  bool only_deferred = false;  ///< due ones that had an attempt
+  std::optional<WallTime> arrived_before;
+  std::function<bool(std::string_view)> reply;  ///< of `last_reply`
+};
+[[nodiscard]] bool selects(const Selection& selection, const Entry& entry, const Recipient& recipient);
+
+/// A page of what was chosen; `recipients` has the chosen ones only.
+struct ListPage {
+  std::vector<Listed> entries;
+  std::optional<QueueId> next;  ///< go on after this one; unset: that was all
+};
+
+struct Change {
+  enum class What : std::uint8_t { retry, hold, release, remove, bounce, redirect };
+  struct Destination {
+    mail::Address address;
+    std::optional<mail::AccountId> account;
+  };
+  What what = What::retry;
+  std::vector<Destination> to;  ///< of redirect, 1 to kRedirectTargetsMax; the first takes the recipient's place
+};
+inline constexpr std::size_t kRedirectTargetsMax = 100;
+
+/// What a change did to the entries of one page.
+struct ChangePage {
+  std::vector<Listed> changed;  ///< as they were before; `recipients` has the changed ones only
+  std::vector<QueueId> busy;    ///< in delivery right now: left alone
+  std::optional<QueueId> next;
+};
+
+/// A standing order: recipients that match, now or later, are held when they are due, until the thaw.
+struct Freeze {
+  std::string from;    ///< as in Selection; empty: any
+  std::string to;      ///< as in Selection; empty: any
+  std::string domain;  ///< of the recipient; empty: any. Nothing set: everything
+  friend auto operator<=>(const Freeze&, const Freeze&) = default;
+};
+inline constexpr std::size_t kFreezesMax = 1000;
 
 class Queue {
  public:
@@ -209,11 +291,30 @@ class Queue {
   /// The caller has not settled this recipient: it is due again soon. Thread-safe.
   void give_back(const QueueId& id, std::uint32_t number);
 
-  // For the commands. Errors  not_found; conflict: in delivery right now, try again.
+  /// Puts off a recipient of which nothing was tried, as its destination is busy: no attempt is counted, no trace is
+  /// kept. The caller commits, lazily at will, and calls `settled`.
+  void stage_postpone(store::Transaction& transaction, const Entry& entry, const Recipient& recipient, WallTime until);
+
+  // For the commands. Errors of all  transient, corrupt from the store.
+  /// Entries after `after` in the order of their ids, of which a recipient is chosen. Reads at most `read_max` entries,
+  /// so that a page may be empty and have a next.
+  [[nodiscard]] Task<Result<ListPage>> list(Selection selection, std::optional<QueueId> after, std::size_t read_max);
   [[nodiscard]] Task<Result<std::vector<Listed>>> list(std::optional<QueueId> after, std::size_t entries_max);
+  [[nodiscard]] Task<Result<void>> retry(QueueId id);
+  [[nodiscard]] Task<Result<void>> remove(QueueId id);
+  /// Errors  not_found.
   [[nodiscard]] Task<Result<Listed>> show(QueueId id);
-  [[nodiscard]] Task<Result<void>> retry(QueueId id);   ///< all its recipients, held ones too, are due now
-  [[nodiscard]] Task<Result<void>> remove(QueueId id);  ///< without a report
+  /// Changes what is chosen, as `list` pages through it. An entry's recipients are changed in commits of at most
+  /// kRecipientsACommitMax. Errors  too_long: no room for a redirect's targets in an entry.
+  [[nodiscard]] Task<Result<ChangePage>> change(Change change, Selection selection, std::optional<QueueId> after,
+                                                std::size_t read_max);
+  /// Errors  exhausted: kFreezesMax.
+  [[nodiscard]] Task<Result<void>> freeze(Freeze what);
+  /// Forgets the freeze; what it held is released by the caller (`change` with release of HeldWhy::frozen ones, which
+  /// leaves what another freeze matches). Errors  not_found.
+  [[nodiscard]] Task<Result<void>> thaw(Freeze what);
+  [[nodiscard]] Task<Result<std::vector<Freeze>>> freezes();
+  /// Errors  not_found.
   [[nodiscard]] Task<Result<std::vector<TraceEvent>>> trace(QueueId id);
 
   /// Recipients waiting, due or held, since start: for metrics. Approximate.

@@ -1,6 +1,7 @@
 // The next hop of a recipient that is not here: static routes, then MX (5321 §5).
 #pragma once
 
+#include "core/clock.hpp"
 #include "core/random.hpp"
 #include "core/result.hpp"
 #include "core/task.hpp"
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,18 +22,26 @@ inline constexpr std::size_t kAddressesAHostMax = 4;
 
 using AddressOctets = std::array<std::uint8_t, 16>;  // as net::Address keeps them
 
+enum class HopProtocol : std::uint8_t { smtp, lmtp };
+
 /// One host to try, with its addresses in the order to try them.
 struct Hop {
-  std::string host;  ///< for logs and reports: name or literal
+  std::string host;  ///< for logs and reports: name, literal, or the path of a Unix socket
   std::vector<AddressOctets> addresses;
   std::uint16_t port = 25;
   bool from_dns = true;  ///< false: the address itself is written in the configuration (SECURITY R11)
+  HopProtocol protocol = HopProtocol::smtp;
+  std::string unix_path = {};  ///< set: a Unix socket; there are no addresses then
 };
 
 struct Relay {
   std::vector<Hop> hops;    ///< at least one; tried in order on connect failure and 4yz at greeting
   std::string destination;  ///< key of connection limits: the route's via, or the recipient's domain
+  std::optional<AddressOctets> source = std::nullopt;  ///< to connect from; unset: the system chooses
+  std::string hello = {};                              ///< said in EHLO; empty: our hostname
 };
+/// The route says that the directory's word counts: to a mailbox here.
+struct Local {};
 struct Hold {};
 struct Discard {};
 /// No way: permanent (null MX, no such domain, loop) or for now (dead DNS).
@@ -42,15 +52,24 @@ struct NoRoute {
 };
 
 struct RouteDecision {
-  std::variant<Relay, Hold, Discard, NoRoute> next;
-  std::string rule;    ///< "route[0] *.remote.test via 127.0.0.1:2600", "mx", "implicit mx", "null mx", …
-  std::string reason;  ///< for people
+  std::variant<Relay, Local, Hold, Discard, NoRoute> next;
+  std::vector<Duration> retry = {};  ///< the route's own retry table; empty: the queue's
+  std::string rule;                  ///< "route[0] *.remote.test via 127.0.0.1:2600", "mx", "implicit mx", "null mx", …
+  std::string reason;                ///< for people
 };
 
-/// [[route]] of the file. First match wins.
+/// [[route]] of the file. First match wins: all that is set must hold.
 struct StaticRoute {
-  std::string domain;            ///< "remote.test", "*.remote.test" (not remote.test itself), "*"
-  std::vector<std::string> via;  ///< "host:port", "[v6]:port", "mx", "mx:NAME", "hold", "discard", "error:5.1.2 text"
+  std::string domain = "*";  ///< of the recipient: "remote.test", "*.remote.test" (not remote.test itself), "*"
+  /// "host:port", "[v6]:port", "mx", "mx:NAME", "lmtp://host:port", "lmtp+unix:PATH", "local", "hold", "discard",
+  /// "error:5.1.2 text"; "smtps://…" is refused until there is TLS.
+  std::vector<std::string> via = {};
+  std::string sender = {};           ///< reverse-path: "a@x.test", "@x.test", "*.x.test", "<>"; empty: any
+  std::string account = {};          ///< who logged in to send it: an address, or "@domain"; empty: any
+  bool match_local = false;          ///< takes recipients of local domains too
+  std::string source = {};           ///< address to connect from
+  std::string hello = {};            ///< [[route]] helo
+  std::vector<Duration> retry = {};  ///< empty: the queue's
 };
 
 /// Errors  malformed: says which part of a via is wrong.
@@ -63,12 +82,28 @@ struct Settings {
   std::vector<AddressOctets> own_addresses;  ///< an MX that resolves to us is a loop
 };
 
+/// What a route is chosen by.
+struct Query {
+  mail::Domain domain;       ///< of the recipient
+  bool is_local = false;     ///< the recipient is in a local domain: only routes with match_local take it
+  mail::Path sender = {};    ///< reverse-path
+  std::string account = {};  ///< who logged in; empty: nobody
+};
+
 class Router {
  public:
   Router(dns::Resolver* resolver, Random* random, Settings settings);
 
-  /// Where mail for that domain goes. Never fails: what goes wrong is in the decision.
-  [[nodiscard]] Task<RouteDecision> route(mail::Domain domain);
+  /// Where mail for that recipient goes. Never fails: what goes wrong is in the decision. A local one that no route
+  /// takes gives Local.
+  [[nodiscard]] Task<RouteDecision> route(Query query);
+  /// Without asking anybody: the `Relay::destination` that `route` would give for a recipient that goes over the
+  /// network, also where names would not resolve; empty for every other end of a route.
+  [[nodiscard]] std::string destination(const Query& query) const;
+  /// Without asking anybody: what is to be said at RCPT already, by a route via "error:".
+  [[nodiscard]] std::optional<NoRoute> refusal(const Query& query) const;
+  /// A local recipient that a route takes away from its mailbox (match_local).
+  [[nodiscard]] bool takes_local(const Query& query) const;
 
  private:
   dns::Resolver* resolver_;

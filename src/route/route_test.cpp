@@ -30,7 +30,7 @@ struct Net {
   RouteDecision route(std::string_view domain) {
     Router router(&resolver, &random, settings);
     std::optional<RouteDecision> out;
-    test::run(world, keep(router.route(mail::Domain::parse(domain).value()), &out));
+    test::run(world, keep(router.route({.domain = mail::Domain::parse(domain).value()}), &out));
     return std::move(*out);
   }
   test::World world;

@@ -116,16 +116,20 @@ Task<RouteDecision> follow_all(Search* search, const Settings* settings, std::si
 
 }  // namespace
 
-Task<RouteDecision> Router::route(mail::Domain domain) {
+Task<RouteDecision> Router::route(Query query) {
   Search search(resolver_, random_, &settings_);
   for (std::size_t i = 0; i < settings_.routes.size(); ++i) {
-    if (!matches(lowered_ascii(settings_.routes[i].domain), domain.text())) continue;
-    mail::Domain wanted = domain;
+    if (!matches(lowered_ascii(settings_.routes[i].domain), query.domain.text())) continue;
+    mail::Domain wanted = query.domain;
     co_return co_await follow_all(&search, &settings_, i, std::move(wanted));
   }
-  mail::Domain wanted = domain;
+  mail::Domain wanted = query.domain;
   Found found = co_await find_mx(&search, &settings_, std::move(wanted));
-  co_return to_decision(std::move(found), domain.text());
+  co_return to_decision(std::move(found), query.domain.text());
 }
+
+std::string Router::destination(const Query& query) const { return query.domain.text(); }
+std::optional<NoRoute> Router::refusal(const Query& /*query*/) const { return std::nullopt; }
+bool Router::takes_local(const Query& /*query*/) const { return false; }
 
 }  // namespace postrider::route
