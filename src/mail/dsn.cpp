@@ -28,6 +28,7 @@ std::string_view subject_of(DsnAction action) {
     case DsnAction::delayed: return "Your message is delayed";
     case DsnAction::delivered: return "Your message was delivered";
     case DsnAction::relayed: return "Your message was passed on";
+    case DsnAction::expanded: return "Your message was sent to the members of a list";
   }
   return {};
 }
@@ -38,6 +39,7 @@ std::string_view name_of(DsnAction action) {
     case DsnAction::delayed: return "delayed";
     case DsnAction::delivered: return "delivered";
     case DsnAction::relayed: return "relayed";
+    case DsnAction::expanded: return "expanded";
   }
   return {};
 }
@@ -51,6 +53,9 @@ std::string_view lead_of(DsnAction action) {
     case DsnAction::relayed:
       return "Your message for these recipients was passed on to a system that sends no reports of\r\n"
              "success:\r\n";
+    case DsnAction::expanded:
+      return "Your message for these recipients was sent on to the addresses that they stand for. You\r\n"
+             "will not be told of each of those:\r\n";
   }
   return {};
 }
@@ -150,10 +155,10 @@ class Builder {
     const std::string original = original_recipient(recipient);
     if (!original.empty()) out += original + "\r\n";
     out += fmt::format("Final-Recipient: {}\r\nAction: {}\r\nStatus: {}\r\n", typed(recipient.final_recipient),
-                       name_of(input_.action), quoted(recipient.status));
+                       name_of(recipient.action.value_or(input_.action)), quoted(recipient.status));
     if (!recipient.remote_mta.empty()) out += fmt::format("Remote-MTA: dns;{}\r\n", quoted(recipient.remote_mta));
     if (!recipient.diagnostic.empty()) out += fmt::format("Diagnostic-Code: smtp;{}\r\n", quoted(recipient.diagnostic));
-    out += fmt::format("Last-Attempt-Date: {}\r\n", to_rfc5322_date(input_.at));
+    out += fmt::format("Last-Attempt-Date: {}\r\n", to_rfc5322_date(recipient.last_attempt.value_or(input_.at)));
     if (input_.will_retry_until)
       out += fmt::format("Will-Retry-Until: {}\r\n", to_rfc5322_date(*input_.will_retry_until));
     return out;

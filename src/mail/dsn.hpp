@@ -10,7 +10,9 @@
 
 namespace postrider::mail {
 
-enum class DsnAction : std::uint8_t { failed, delayed, delivered, relayed };  // 3464 §2.3.3
+/// 3464 §2.3.3. `relayed`: to a system that sends no reports; `expanded`: an alias or a list put its targets in the
+/// recipient's place, and no more will be reported of it (3461 §5.2.7.1).
+enum class DsnAction : std::uint8_t { failed, delayed, delivered, relayed, expanded };
 
 struct DsnRecipient {
   Address final_recipient;
@@ -18,8 +20,10 @@ struct DsnRecipient {
   std::string original_type;                  ///< of ORCPT (3461 §4.2); empty: not given. It counts before the above
   std::string original;                       ///< of ORCPT, decoded
   std::string status;                         ///< 3463, `5.1.1`
-  std::string diagnostic;  ///< the remote's reply, code first; empty when there is none; outside text
-  std::string remote_mta;  ///< host name; empty when there is none
+  std::string diagnostic;                  ///< the remote's reply, code first; empty when there is none; outside text
+  std::string remote_mta;                  ///< host name; empty when there is none
+  std::optional<DsnAction> action{};       ///< when it is another one than the report's
+  std::optional<WallTime> last_attempt{};  ///< when it was at another time than the report's `at`
 };
 
 struct DsnInput {
