@@ -17,6 +17,7 @@ run:
 ## make test               build four ways and run every test
 test:
 	@tools/install-packages packages/build.txt packages/test.txt
+	@tools/fetch-peers packages/peers.txt
 	@tools/run-tests
 
 ## make build              the release binary, build/release/postrider

@@ -8,6 +8,7 @@ import os
 import pathlib
 import poplib
 import re
+import select
 import shutil
 import signal
 import smtplib
@@ -306,6 +307,18 @@ def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
+
+
+def wait_until(happened, what, patience=PATIENCE_SECONDS, explain=lambda: ""):
+    """The first true value of `happened()`: for what a program does without saying so, as a file that it writes."""
+    deadline = time.monotonic() + patience
+    while True:
+        value = happened()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no sign of {what} in {patience} s {explain()}")
+        select.select((), (), (), 0.01)  # a breath, not a guess at how long it takes
 
 
 def retrieve(client, number):

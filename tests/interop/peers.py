@@ -55,12 +55,12 @@ alias_maps =
 alias_database =
 virtual_mailbox_domains = remote.test
 virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = static:box/
+virtual_mailbox_maps = {boxes}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = 1
 virtual_mailbox_limit = 0
-message_size_limit = 104857600
+message_size_limit = {size_limit}
 minimal_backoff_time = 1s
 maximal_backoff_time = 5s
 queue_run_delay = 1s
@@ -70,7 +70,7 @@ queue_run_delay = 1s
 class Postfix:
     """Takes mail for remote.test into the maildir `mail/box`, and relays for loopback by `extra` (relayhost = …)."""
 
-    def __init__(self, folder, extra="", processes=50):
+    def __init__(self, folder, extra="", processes=50, boxes="static:box/", size_limit=104_857_600):
         need("postfix")
         if os.geteuid() != 0:
             raise unittest.SkipTest("Postfix's master wants root")
@@ -78,10 +78,10 @@ class Postfix:
         self.port = free_port()
         owner = pwd.getpwnam("postfix")
         for name in ("config", "queue", "data", "mail"):
-            (self.folder / name).mkdir(parents=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("data", "mail"):
             os.chown(self.folder / name, owner.pw_uid, owner.pw_gid)
-        settings = POSTFIX_MAIN.format(folder=self.folder, uid=owner.pw_uid, gid=owner.pw_gid) + extra
+        settings = POSTFIX_MAIN.format(folder=self.folder, uid=owner.pw_uid, gid=owner.pw_gid, boxes=boxes, size_limit=size_limit) + extra
         (self.folder / "config/main.cf").write_text(settings)
         (self.folder / "config/master.cf").write_text(POSTFIX_MASTER.format(port=self.port, processes=processes))
         config = ["-c", self.folder / "config"]
