@@ -19,6 +19,7 @@ namespace postrider::route {
 
 inline constexpr std::size_t kMxHostsMax = 20;  // LIMITS.md "MX tried"
 inline constexpr std::size_t kAddressesAHostMax = 4;
+inline constexpr std::size_t kViasMax = 20;  // of one static route
 
 using AddressOctets = std::array<std::uint8_t, 16>;  // as net::Address keeps them
 

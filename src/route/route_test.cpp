@@ -27,10 +27,11 @@ struct Net {
     out->emplace(std::move(decision));
     co_return true;
   }
-  RouteDecision route(std::string_view domain) {
+  RouteDecision route(std::string_view domain) { return route(Query{.domain = mail::Domain::parse(domain).value()}); }
+  RouteDecision route(Query query) {
     Router router(&resolver, &random, settings);
     std::optional<RouteDecision> out;
-    test::run(world, keep(router.route({.domain = mail::Domain::parse(domain).value()}), &out));
+    test::run(world, keep(router.route(std::move(query)), &out));
     return std::move(*out);
   }
   test::World world;
@@ -39,15 +40,18 @@ struct Net {
   Settings settings;
 };
 
-/// "host:port a,b; host …" or "hold", "discard", "5.1.10", "later 4.4.3".
+/// "host:port a,b; host …" or "hold", "discard", "local", "5.1.10", "later 4.4.3".
 std::string shown(const RouteDecision& decision) {
   if (std::holds_alternative<Hold>(decision.next)) return "hold";
   if (std::holds_alternative<Discard>(decision.next)) return "discard";
+  if (std::holds_alternative<Local>(decision.next)) return "local";
   if (const auto* const none = std::get_if<NoRoute>(&decision.next))
     return (none->permanent ? "" : "later ") + none->status;
   std::string out;
   for (const Hop& hop : std::get<Relay>(decision.next).hops) {
     if (!out.empty()) out += "; ";
+    if (hop.protocol == HopProtocol::lmtp) out += "lmtp ";
+    if (!hop.unix_path.empty()) out += "socket ";
     out += fmt::format("{}:{}{} ", hop.host, hop.port, hop.from_dns ? "" : "!");
     for (std::size_t i = 0; i < hop.addresses.size(); ++i) {
       const AddressOctets& octets = hop.addresses[i];
@@ -185,6 +189,18 @@ TEST(StaticRoutes, FirstMatchWinsAndListsAddUp) {
       {"d.test", {"127.0.0.1:1", "dead.test:2"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
       {"d.test", {"127.0.0.1:1", "hold"}, "d.test", "127.0.0.1:1! 127.0.0.1"},
       {"d.test", {"mx:other.test"}, "d.test", "a.test:25 192.0.2.1"},
+      {"d.test", {"lmtp://127.0.0.1:24"}, "d.test", "lmtp 127.0.0.1:24! 127.0.0.1"},
+      {"d.test", {"lmtp://[2001:db8::9]:24"}, "d.test", "lmtp 2001:db8::9:24! six9"},
+      {"d.test", {"lmtp://relay.test:24"}, "d.test", "lmtp relay.test:24! 192.0.2.50"},
+      {"d.test", {"lmtp+unix:/run/lmtp"}, "d.test", "lmtp socket /run/lmtp:25! "},
+      {"d.test",
+       {"lmtp+unix:/run/lmtp", "relay.test:25"},
+       "d.test",
+       "lmtp socket /run/lmtp:25! ; relay.test:25! 192.0.2.50"},
+      {"d.test", {"dead.test:1", "error:4.3.2 wait"}, "d.test", "later 4.3.2"},
+      {"d.test", {"nowhere.test:1", "relay.test:25"}, "d.test", "5.4.4"},
+      {"d.test", {"local"}, "d.test", "local"},
+      {"d.test", {"dead.test:1", "local"}, "d.test", "local"},
       {"d.test", {"hold"}, "d.test", "hold"},
       {"d.test", {"discard"}, "d.test", "discard"},
       {"d.test", {"error:5.1.2 no such place"}, "d.test", "5.1.2"},
@@ -219,6 +235,152 @@ TEST(StaticRoutes, SayWhichRuleAndDestination) {
   EXPECT_EQ(std::get<Relay>(decision.next).destination, "d.test");
 }
 
+Query query_of(std::string_view domain, std::string_view sender, bool is_local = false, std::string account = {}) {
+  mail::Path path;
+  if (!sender.empty()) path = mail::Path(mail::Address::parse(sender).value());
+  return {.domain = mail::Domain::parse(domain).value(),
+          .is_local = is_local,
+          .sender = std::move(path),
+          .account = std::move(account)};
+}
+
+TEST(StaticRoutes, TakeWhatAllTheirKeysSay) {
+  struct Row {
+    StaticRoute route;
+    Query query;
+    bool taken;
+  };
+  const Words away = {"discard"};
+  const std::vector<Row> rows = {
+      {{.via = away, .sender = "a@x.test"}, query_of("d.test", "a@x.test"), true},
+      {{.via = away, .sender = "A@X.test"}, query_of("d.test", "a@x.TEST"), true},
+      {{.via = away, .sender = "a@x.test"}, query_of("d.test", "b@x.test"), false},
+      {{.via = away, .sender = "a@x.test"}, query_of("d.test", "aa@x.test"), false},
+      {{.via = away, .sender = "a@x.test"}, query_of("d.test", "a@x.test.evil.test"), false},
+      {{.via = away, .sender = "a@x.test"}, query_of("d.test", ""), false},
+      {{.via = away, .sender = "@x.test"}, query_of("d.test", "b@X.test"), true},
+      {{.via = away, .sender = "@x.test"}, query_of("d.test", "b@y.x.test"), false},
+      {{.via = away, .sender = "@x.test"}, query_of("d.test", "b@xx.test"), false},
+      {{.via = away, .sender = "@x.test"}, query_of("d.test", "\"b@x.test\"@y.test"), false},
+      {{.via = away, .sender = "@x.test"}, query_of("d.test", ""), false},
+      {{.via = away, .sender = "*.x.test"}, query_of("d.test", "b@y.x.test"), true},
+      {{.via = away, .sender = "*.x.test"}, query_of("d.test", "b@x.test"), false},
+      {{.via = away, .sender = "*.x.test"}, query_of("d.test", "b@yx.test"), false},
+      {{.via = away, .sender = "*"}, query_of("d.test", "b@x.test"), true},
+      {{.via = away, .sender = "*"}, query_of("d.test", ""), false},
+      {{.via = away, .sender = "<>"}, query_of("d.test", ""), true},
+      {{.via = away, .sender = "<>"}, query_of("d.test", "a@x.test"), false},
+      {{.domain = "e.test", .via = away, .sender = "a@x.test"}, query_of("d.test", "a@x.test"), false},
+      {{.via = away, .account = "u@x.test"}, query_of("d.test", "", false, "U@x.test"), true},
+      {{.via = away, .account = "@x.test"}, query_of("d.test", "", false, "u@x.test"), true},
+      {{.via = away, .account = "@x.test"}, query_of("d.test", "", false, "u@y.test"), false},
+      {{.via = away, .account = "u@x.test"}, query_of("d.test", "u@x.test"), false},
+      {{.via = away}, query_of("d.test", "", true), false},
+      {{.via = away, .match_local = true}, query_of("d.test", "", true), true},
+      {{.via = away, .match_local = true}, query_of("d.test", "", false), true},
+      {{.domain = "e.test", .via = away, .match_local = true}, query_of("d.test", "", true), false},
+  };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = rows[i];
+    EXPECT_TRUE(check_route(row.route)) << i;
+    Net net({"d.test A 192.0.2.1"}, {.routes = {row.route}, .hostname = {}, .own_addresses = {}});
+    const char* const otherwise = row.query.is_local ? "local" : "d.test:25 192.0.2.1";
+    EXPECT_EQ(shown(net.route(row.query)), row.taken ? "discard" : otherwise) << i;
+  }
+}
+
+TEST(StaticRoutes, SayWhatIsDoneOnTheWay) {
+  Settings settings;
+  settings.routes = {{.domain = "six.test",
+                      .via = {"127.0.0.1:26"},
+                      .source = "2001:db8::7",
+                      .hello = "out.own.test",
+                      .retry = {std::chrono::seconds(5), std::chrono::minutes(1)}},
+                     {.domain = "four.test", .via = {"127.0.0.1:26"}, .source = "192.0.2.9"},
+                     {.domain = "*", .via = {"mx"}, .retry = {std::chrono::seconds(9)}}};
+  Net net({"d.test A 192.0.2.1"}, settings);
+  RouteDecision decision = net.route("six.test");
+  EXPECT_EQ(std::get<Relay>(decision.next).source, parse_address("2001:db8::7"));
+  EXPECT_EQ(std::get<Relay>(decision.next).hello, "out.own.test");
+  EXPECT_EQ(std::get<Relay>(decision.next).destination, "127.0.0.1:26 from 2001:db8::7 as out.own.test");
+  EXPECT_EQ(decision.retry.size(), 2U);
+  decision = net.route("four.test");
+  EXPECT_EQ(std::get<Relay>(decision.next).source, parse_address("192.0.2.9"));
+  EXPECT_TRUE(decision.retry.empty());
+  decision = net.route("d.test");
+  EXPECT_EQ(std::get<Relay>(decision.next).destination, "d.test");
+  EXPECT_EQ(decision.retry.size(), 1U);
+  EXPECT_EQ(net.route("nowhere.test").retry.size(), 1U);
+}
+
+/// Whatever the routes: `destination` is that of `route` where a way was found, and a route that ends otherwise by its
+/// own word has none.
+TEST(Destination, IsThatOfTheRouteWithoutAsking) {
+  const Words ways = {"127.0.0.1:1", "relay.test:2",       "dead.test:3",     "nowhere.test:4", "mx",
+                      "mx:d.test",   "lmtp://127.0.0.1:5", "lmtp+unix:/s",    "local",          "hold",
+                      "discard",     "error:5.1.2 no",     "error:4.1.2 wait"};
+  const Words domains = {"d.test", "x.d.test", "e.test", "nowhere.test", "dead.test", "[192.0.2.8]", "[192.0.2.100]"};
+  const Words patterns = {"d.test", "*.d.test", "*", "e.test"};
+  const Words senders = {"", "<>", "@x.test", "a@x.test"};
+  const Words records = {"d.test MX 1 relay.test",  "x.d.test A 192.0.2.3",  "e.test A 192.0.2.4",
+                         "relay.test A 192.0.2.50", "dead.test A !SERVFAIL", "dead.test AAAA !SERVFAIL",
+                         "dead.test MX !SERVFAIL"};
+  SeededRandom random{7};
+  const auto pick = [&](const Words& from) { return from[static_cast<std::size_t>(random.below(from.size()))]; };
+  std::size_t relayed = 0;
+  for (int round = 0; round < 1000; ++round) {
+    Settings settings;
+    for (std::uint64_t i = random.below(4); i > 0; --i) {
+      StaticRoute route{.domain = pick(patterns), .sender = pick(senders), .match_local = random.below(2) == 0};
+      for (std::uint64_t k = random.below(3) + 1; k > 0; --k) route.via.push_back(pick(ways));
+      if (random.below(4) == 0) route.source = "192.0.2.7";
+      if (random.below(4) == 0) route.hello = "out.test";
+      if (check_route(route)) settings.routes.push_back(route);
+    }
+    Net net(records, settings);
+    const Query query = query_of(pick(domains), random.below(2) == 0 ? "" : "a@x.test", random.below(2) == 0);
+    const RouteDecision decision = net.route(query);
+    const Router router(&net.resolver, &net.random, net.settings);
+    const std::string destination = router.destination(query);
+    if (const auto* const relay = std::get_if<Relay>(&decision.next)) {
+      ++relayed;
+      EXPECT_EQ(destination, relay->destination) << decision.rule;
+      EXPECT_FALSE(router.refusal(query));
+      EXPECT_TRUE(!query.is_local || router.takes_local(query)) << decision.rule;
+    }
+    if (destination.empty()) {
+      EXPECT_FALSE(std::holds_alternative<Relay>(decision.next)) << decision.rule;
+    }
+    if (const std::optional<NoRoute> refusal = router.refusal(query)) {
+      ASSERT_TRUE(std::holds_alternative<NoRoute>(decision.next)) << decision.rule;
+      EXPECT_EQ(std::get<NoRoute>(decision.next).status, refusal->status);
+      EXPECT_TRUE(destination.empty());
+    }
+  }
+  EXPECT_GT(relayed, 200U);
+}
+
+TEST(StaticRoutes, TakeLocalRecipientsOnlyWhereTheySaySo) {
+  struct Row {
+    StaticRoute route;
+    bool takes;
+  };
+  const std::vector<Row> rows = {
+      {{.via = {"127.0.0.1:1"}}, false},
+      {{.via = {"local"}, .match_local = true}, false},
+      {{.via = {"127.0.0.1:1"}, .match_local = true}, true},
+      {{.via = {"hold"}, .match_local = true}, true},
+      {{.via = {"error:5.1.1 gone"}, .match_local = true}, true},
+      {{.domain = "other.test", .via = {"hold"}, .match_local = true}, false},
+  };
+  for (const Row& row : rows) {
+    const Net net({}, {.routes = {row.route}, .hostname = {}, .own_addresses = {}});
+    const Router router(nullptr, nullptr, net.settings);
+    EXPECT_EQ(router.takes_local({.domain = mail::Domain::parse("d.test").value()}), row.takes)
+        << row.route.via.front();
+  }
+}
+
 TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
   const std::vector<StaticRoute> bad = {
       {"", {"mx"}},
@@ -244,6 +406,33 @@ TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
       {"d.test", {"error:5.1.2 a\rb"}},
       {"d.test", {"Hold"}},
       {"d.test", {"mx", "nonsense"}},
+      {"*.[192.0.2.1]", {"mx"}},
+      {"d.test", {"smtps://mx.test:465"}},
+      {"d.test", {"smtp://mx.test:25"}},
+      {"d.test", {"lmtp://"}},
+      {"d.test", {"lmtp://host"}},
+      {"d.test", {"lmtp://2001:db8::1:24"}},
+      {"d.test", {"lmtp+unix:"}},
+      {"d.test", {"lmtp+unix:/a\tb"}},
+      {"d.test", {"lmtp+unix:/" + std::string(107, 'x')}},
+      {"d.test", {"Local"}},
+      {"d.test", {"hold", "mx"}},
+      {"d.test", {"local", "mx"}},
+      {"d.test", {"error:4.3.2 wait", "mx"}},
+      {"d.test", Words(kViasMax + 1, "mx")},
+      {.domain = "d.test", .via = {"mx"}, .sender = "x.test"},
+      {.domain = "d.test", .via = {"mx"}, .sender = "@"},
+      {.domain = "d.test", .via = {"mx"}, .sender = "@a b"},
+      {.domain = "d.test", .via = {"mx"}, .sender = "*x.test"},
+      {.domain = "d.test", .via = {"mx"}, .sender = "a@"},
+      {.domain = "d.test", .via = {"mx"}, .sender = "<a@x.test>"},
+      {.domain = "d.test", .via = {"mx"}, .account = "x.test"},
+      {.domain = "d.test", .via = {"mx"}, .account = "*.x.test"},
+      {.domain = "d.test", .via = {"mx"}, .source = "eth0"},
+      {.domain = "d.test", .via = {"mx"}, .source = "192.0.2.0/24"},
+      {.domain = "d.test", .via = {"mx"}, .source = "[2001:db8::1]"},
+      {.domain = "d.test", .via = {"mx"}, .hello = "not a name"},
+      {.domain = "d.test", .via = {"mx"}, .hello = "x\r\nRSET"},
   };
   for (const StaticRoute& route : bad) {
     const Result<void> checked = check_route(route);

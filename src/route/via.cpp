@@ -5,6 +5,8 @@
 #include "dns/resolver.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/un.h>
 
 #include <algorithm>
 
@@ -34,7 +36,9 @@ Result<Via> parse_error(std::string_view text) {
 Result<Via> parse_host(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
-    return error(Error::malformed, "route.via", "want host:port, mx, mx:NAME, hold, discard or error:STATUS text");
+    return error(Error::malformed, "route.via",
+                 "want host:port, mx, mx:NAME, lmtp://host:port, lmtp+unix:PATH, local, hold, discard or "
+                 "error:STATUS text");
   }
   const Result<std::uint16_t> port = parse_number<std::uint16_t>(text.substr(colon + 1), {.min = 1, .max = 65535});
   if (!port) return error(Error::malformed, "route.via", "the port must be a number from 1 to 65535");
@@ -52,6 +56,64 @@ Result<Via> parse_host(std::string_view text) {
   return ViaHost{.host = name->text(), .address = std::nullopt, .port = *port};
 }
 
+constexpr std::string_view kLmtp = "lmtp://";
+constexpr std::string_view kLmtpUnix = "lmtp+unix:";
+
+Result<Via> parse_unix(std::string_view path) {
+  if (path.empty()) return error(Error::malformed, "route.via", "after lmtp+unix: comes the path of a socket");
+  if (path.size() >= sizeof(sockaddr_un{}.sun_path))
+    return error(Error::too_long, "route.via", "the path of a socket has at most 107 octets");
+  if (path != printable_ascii(path, path.size()))
+    return error(Error::malformed, "route.via", "the path of a socket must be printable ASCII");
+  return ViaUnix{.path = std::string(path)};
+}
+
+/// "example.test", "*.example.test" or "*", as it is compared; nullopt: none of these.
+std::optional<std::string> domain_pattern(std::string_view text) {
+  if (text == "*") return std::string(text);
+  const std::string_view star = text.starts_with("*.") ? text.substr(0, 2) : std::string_view();
+  const Result<mail::Domain> parsed = mail::Domain::parse(text.substr(star.size()));
+  if (!parsed || (!star.empty() && parsed->is_literal())) return std::nullopt;
+  return std::string(star) + parsed->text();
+}
+
+/// "a@example.test" or "@example.test", as it is compared; nullopt: neither.
+std::optional<std::string> address_pattern(std::string_view text) {
+  if (text.starts_with('@')) {
+    const Result<mail::Domain> parsed = mail::Domain::parse(text.substr(1));
+    return parsed ? std::optional('@' + parsed->text()) : std::nullopt;
+  }
+  const Result<mail::Address> parsed = mail::Address::parse(text);
+  return parsed ? std::optional(lowered_ascii(parsed->text())) : std::nullopt;
+}
+
+std::optional<std::string> sender_pattern(std::string_view text) {
+  if (text.empty() || text == "<>") return std::string(text);
+  return text.starts_with('*') ? domain_pattern(text) : address_pattern(text);
+}
+
+/// `address` in lower case.
+bool is_or_is_in(std::string_view address, std::string_view pattern) {
+  return pattern.starts_with('@') ? address.ends_with(pattern) : address == pattern;
+}
+
+bool takes_sender(std::string_view pattern, const mail::Path& sender) {
+  if (pattern.empty()) return true;
+  if (sender.is_null()) return pattern == "<>";
+  if (pattern.starts_with('*')) return matches(pattern, sender.address().domain().text());
+  return is_or_is_in(lowered_ascii(sender.text()), pattern);
+}
+
+Result<void> check_from(const StaticRoute& route) {
+  if (!sender_pattern(route.sender)) {
+    return error(Error::malformed, "route.sender",
+                 '"' + route.sender + R"(" is not an address, "@domain", "*.domain" or "<>")");
+  }
+  if (!route.account.empty() && !address_pattern(route.account))
+    return error(Error::malformed, "route.account", '"' + route.account + R"(" is not an address or "@domain")");
+  return {};
+}
+
 }  // namespace
 
 std::optional<AddressOctets> parse_address(std::string_view text) {
@@ -66,9 +128,21 @@ std::optional<AddressOctets> parse_address(std::string_view text) {
 
 Result<Via> parse_via(std::string_view text) {
   if (text == "mx") return ViaMx{};
+  if (text == "local") return ViaLocal{};
   if (text == "hold") return ViaHold{};
   if (text == "discard") return ViaDiscard{};
   if (text.starts_with("error:")) return parse_error(text.substr(6));
+  if (text.starts_with(kLmtpUnix)) return parse_unix(text.substr(kLmtpUnix.size()));
+  if (text.starts_with(kLmtp)) {
+    Result<Via> via = parse_host(text.substr(kLmtp.size()));
+    if (via) std::get<ViaHost>(*via).protocol = HopProtocol::lmtp;
+    return via;
+  }
+  if (text.starts_with("smtps://")) {
+    return error(Error::unsupported, "route.via", "this version has no TLS yet, so no smtps:// (host:port is SMTP)");
+  }
+  if (text.find("://") != std::string_view::npos)
+    return error(Error::malformed, "route.via", "of the forms with :// there is lmtp:// only");
   const bool is_port = text.starts_with("mx:") && parse_number<std::uint16_t>(text.substr(3)).has_value();
   if (!text.starts_with("mx:") || is_port) return parse_host(text);  // "mx:25" is a host named mx
   const Result<dns::Name> name = dns::Name::parse(text.substr(3));
@@ -82,19 +156,39 @@ bool matches(std::string_view pattern, std::string_view domain) {
   return domain == pattern;
 }
 
+bool takes(const StaticRoute& route, const Query& query) {
+  if (query.is_local && !route.match_local) return false;
+  if (!matches(route.domain, query.domain.text())) return false;
+  if (!takes_sender(route.sender, query.sender)) return false;
+  return route.account.empty() || is_or_is_in(lowered_ascii(query.account), route.account);
+}
+
+StaticRoute normalized(StaticRoute route) {
+  route.domain = domain_pattern(route.domain).value_or(std::move(route.domain));
+  route.sender = sender_pattern(route.sender).value_or(std::move(route.sender));
+  if (!route.account.empty()) route.account = address_pattern(route.account).value_or(std::move(route.account));
+  return route;
+}
+
 Result<void> check_route(const StaticRoute& route) {
-  std::string_view domain = route.domain;
-  if (domain != "*") {
-    if (domain.starts_with("*.")) domain.remove_prefix(2);
-    const Result<mail::Domain> parsed = mail::Domain::parse(domain);
-    if (!parsed)
-      return error(Error::malformed, "route.domain", '"' + route.domain + "\" is not a domain, \"*.domain\" or \"*\"");
-  }
+  if (!domain_pattern(route.domain))
+    return error(Error::malformed, "route.domain", '"' + route.domain + "\" is not a domain, \"*.domain\" or \"*\"");
+  if (const Result<void> good = check_from(route); !good) return good;
   if (route.via.empty()) return error(Error::malformed, "route.via", "\"" + route.domain + "\" has no via");
-  for (const std::string& text : route.via) {
-    const Result<Via> via = parse_via(text);
-    if (!via) return error(via.error().code, via.error().place, '"' + text + "\": " + via.error().detail);
+  if (route.via.size() > kViasMax)
+    return error(Error::too_long, "route.via", fmt::format("a list has at most {}", kViasMax));
+  for (std::size_t i = 0; i < route.via.size(); ++i) {
+    const Result<Via> via = parse_via(route.via[i]);
+    if (!via) return error(via.error().code, via.error().place, '"' + route.via[i] + "\": " + via.error().detail);
+    if (!is_way(*via) && i + 1 < route.via.size()) {
+      return error(Error::malformed, "route.via",
+                   '"' + route.via[i] + "\" is never passed: what is behind it in the list is never tried");
+    }
   }
+  if (!route.source.empty() && !parse_address(route.source))
+    return error(Error::malformed, "route.source", '"' + route.source + "\" is not an IPv4 or IPv6 address");
+  if (!route.hello.empty() && !mail::Domain::parse(route.hello))
+    return error(Error::malformed, "route.helo", '"' + route.hello + "\" is not a host name");
   return {};
 }
 

@@ -17,17 +17,28 @@ struct ViaHost {
   std::string host;                      ///< a name, or the address as it was written without brackets
   std::optional<AddressOctets> address;  ///< set: no look-up
   std::uint16_t port = 25;
+  HopProtocol protocol = HopProtocol::smtp;
+};
+/// LMTP over a Unix socket.
+struct ViaUnix {
+  std::string path;
 };
 struct ViaMx {
   std::string name;  ///< empty: the recipient's domain
 };
+struct ViaLocal {};
 struct ViaHold {};
 struct ViaDiscard {};
 struct ViaError {
   std::string status;
   std::string text;
 };
-using Via = std::variant<ViaHost, ViaMx, ViaHold, ViaDiscard, ViaError>;
+using Via = std::variant<ViaHost, ViaUnix, ViaMx, ViaLocal, ViaHold, ViaDiscard, ViaError>;
+/// It goes over the network (or to a socket here), so that there may be a next one to try.
+[[nodiscard]] inline bool is_way(const Via& via) {
+  return std::holds_alternative<ViaHost>(via) || std::holds_alternative<ViaUnix>(via) ||
+         std::holds_alternative<ViaMx>(via);
+}
 
 /// Errors  malformed: says which part is wrong.
 [[nodiscard]] Result<Via> parse_via(std::string_view text);
@@ -37,5 +48,11 @@ using Via = std::variant<ViaHost, ViaMx, ViaHold, ViaDiscard, ViaError>;
 
 /// Whether a route for `pattern` takes `domain`, both lower case.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view domain);
+
+/// Whether a route takes what is asked: all that it sets holds. Its patterns are as `normalized` gives them.
+[[nodiscard]] bool takes(const StaticRoute& route, const Query& query);
+
+/// A route that check_route has passed, with its patterns spelled as `takes` compares them.
+[[nodiscard]] StaticRoute normalized(StaticRoute route);
 
 }  // namespace postrider::route
