@@ -29,12 +29,12 @@ STRANGER = "127.0.0.1"  # a client address without rights
 FRIEND = "127.0.0.2"    # one in relay_from
 
 CONFIG = """
-hostname = "mx.example.test"
+hostname = "mx.{domain}"
 data_dir = "data"
 {top}
 [[listen]]
 service = "smtp"
-address = "127.0.0.1:0"
+address = "127.0.0.1:{port}"
 [[listen]]
 service = "pop3"
 address = "127.0.0.1:0"
@@ -44,12 +44,12 @@ service = "http"
 address = "127.0.0.1:0"
 serve = ["health", "metrics"]
 [smtp]
-relay_from = ["127.0.0.2"]
+relay_from = [{relay_from}]
 {smtp}
 [log]
 format = "json"
 [outbound]
-allow_private = ["127.0.0.0/8"]
+allow_private = [{allow_private}]
 {outbound}
 {sections}
 """
@@ -143,20 +143,22 @@ class Process:
 class Postrider:
     """A server in `folder` with the accounts alice and bob. `config` gives the parts of CONFIG by name."""
 
-    def __init__(self, folder, accounts=("alice", "bob"), **config):
+    def __init__(self, folder, accounts=("alice", "bob"), domain=DOMAIN, **config):
         self.folder = pathlib.Path(folder)
         self.config = self.folder / "postrider.toml"
         words = [word for account in accounts for word in ("--account", account)]
-        done = run(BINARY, "init", self.folder, "--domain", DOMAIN, "--hostname", f"mx.{DOMAIN}", *words)
+        done = run(BINARY, "init", self.folder, "--domain", domain, "--hostname", f"mx.{domain}", *words)
         if done.returncode != 0:
             raise AssertionError(f"init ended with {done.returncode}: {done.stdout}{done.stderr}")
         self.passwords = dict(re.findall(r"^account (\S+) password (\S+)$", done.stdout, re.MULTILINE))
         self.process = None
         self.ports = {}
+        self.domain = domain
         self.configure(**config)
 
-    def configure(self, top="", smtp="", outbound="", sections=""):
-        self.config.write_text(CONFIG.format(top=top, smtp=smtp, outbound=outbound, sections=sections))
+    def configure(self, top="", smtp="", outbound="", sections="", allow_private='"127.0.0.0/8"', relay_from=f'"{FRIEND}"', port=0):
+        self.config.write_text(CONFIG.format(top=top, smtp=smtp, outbound=outbound, sections=sections, allow_private=allow_private,
+                                             relay_from=relay_from, port=port, domain=self.domain))
 
     def start(self, *words, before=()):
         """`before`: words of a command that starts it, as prlimit."""
@@ -209,7 +211,7 @@ class Postrider:
 
     def pop3(self, account="alice", password=None):
         client = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=PATIENCE_SECONDS)
-        address = account if "@" in account else f"{account}@{DOMAIN}"
+        address = account if "@" in account else f"{account}@{self.domain}"
         client.user(address)
         client.pass_(password or self.passwords[address])
         return client

@@ -1,4 +1,5 @@
 """An SMTP server that keeps what it gets in memory and answers as a test wishes: a next hop whose inside can be looked at."""
+import socket
 import socketserver
 import threading
 import time
@@ -9,7 +10,7 @@ from harness import PATIENCE_SECONDS
 class Sink:
     """`answer(verb, argument, session)` may give another reply line than the usual one, or None to hang up at once with ""."""
 
-    def __init__(self, answer=None, extensions=("PIPELINING", "8BITMIME", "SIZE 104857600"), port=0):
+    def __init__(self, answer=None, extensions=("PIPELINING", "8BITMIME", "SIZE 104857600"), port=0, address="127.0.0.1"):
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -23,12 +24,13 @@ class Sink:
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 200
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         self.answer = answer or (lambda verb, argument, session: None)
         self.extensions = extensions
         self.messages = []  # (reverse-path, [forward-path…], octets)
         self.changed = threading.Condition()
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
