@@ -212,7 +212,10 @@ struct Selection {
   std::optional<std::string> domain;  ///< of the recipient
   std::optional<std::string> mx;      ///< host of the last attempt: the name, or the address, of `last_remote`
   std::optional<RecipientState> state;
-  bool only_deferred = false;  ///< due ones that had an attempt
+  bool only_deferred = false;          ///< due ones that had an attempt
+  bool only_fresh = false;             ///< due ones that had none
+  std::vector<HeldWhy> held_why = {};  ///< held ones, for any of these reasons; empty: whatever the reason
+  std::optional<std::uint32_t> number_max = std::nullopt;  ///< recipients of an entry up to this number
   std::optional<WallTime> arrived_before;
   std::function<bool(std::string_view)> reply;  ///< of `last_reply`
 };
