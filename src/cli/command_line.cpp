@@ -105,6 +105,7 @@ class CommandLine {
     add_send();
     add_sandbox();
     add_mail_diagnosis();
+    add_report_diagnosis();
   }
 
   int run(int argc, char** argv) {
@@ -298,6 +299,15 @@ class CommandLine {
       take_cases(*decode);
       run_ = [this] { return decode_headers(diagnose_); };
     });
+  }
+
+  void add_report_diagnosis() {
+    CLI::App* const dsn = app_.add_subcommand("dsn", "what is thought of reports: bounces, notifications, complaints");
+    dsn->require_subcommand(1);
+    CLI::App* const parse = dsn->add_subcommand("parse", "show whom a report is about, and why");
+    parse->add_option("FILE", diagnose_.words, "messages; - is stdin")->required();
+    parse->add_flag("--json", diagnose_.json, "one JSON object a line");
+    parse->callback([this] { run_ = [this] { return parse_reports(diagnose_); }; });
   }
 
   void add_cases(CLI::App* command) {

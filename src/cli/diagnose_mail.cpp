@@ -2,6 +2,7 @@
 
 #include "cli/print.hpp"
 #include "core/text.hpp"
+#include "mail/dsn_parse.hpp"
 #include "mail/header_text.hpp"
 #include "mail/imap_structure.hpp"
 #include "mail/mime.hpp"
@@ -82,9 +83,9 @@ Result<std::string> read_message_file(const std::string& name) {
   std::array<char, 65'536> buffer{};
   while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kDiagnosedOctetsMax) return error(Error::too_long, "mime dump", name + " is over 256 MiB");
+    if (text.size() > kDiagnosedOctetsMax) return error(Error::too_long, "message", name + " is over 256 MiB");
   }
-  if (in.bad() || !in.eof()) return error(Error::not_found, "mime dump", name + " cannot be read");
+  if (in.bad() || !in.eof()) return error(Error::not_found, "message", name + " cannot be read");
   return text;
 }
 
@@ -210,6 +211,40 @@ class Dump {
   mail::MimeTree tree_;
 };
 
+// ---- reports
+
+std::string json_of(const mail::ReportedRecipient& recipient) {
+  return fmt::format(
+      R"({{"final":{},"original":{},"action":{},"status":{},"code":{},"diagnostic":{},"class":{},"category":{}}})",
+      json_or_null(recipient.final), json_or_null(recipient.original), json_or_null(recipient.action),
+      json_or_null(recipient.status), recipient.code == 0 ? "null" : std::to_string(recipient.code),
+      json_or_null(recipient.diagnostic), json_quoted(name_of(recipient.bounce_class)),
+      json_quoted(name_of(recipient.category)));
+}
+
+std::string json_of(const mail::ParsedReport& report) {
+  return fmt::format(R"({{"v":1,"kind":{},"recipients":{},"original_message_id":{}}})",
+                     json_quoted(name_of(report.kind)),
+                     json_list(report.recipients, [](const auto& recipient) { return json_of(recipient); }),
+                     json_or_null(report.original_message_id));
+}
+
+/// Without its last line end.
+std::string text_of(const mail::ParsedReport& report) {
+  std::string out = "kind: " + std::string(name_of(report.kind));
+  if (!report.original_message_id.empty()) out += "\nabout: <" + for_people(report.original_message_id) + '>';
+  for (const mail::ReportedRecipient& recipient : report.recipients) {
+    out += fmt::format("\n{}: {} {} ({}, {})", recipient.final.empty() ? "?" : for_people(recipient.final),
+                       recipient.action.empty() ? "-" : recipient.action,
+                       recipient.status.empty() ? "-" : recipient.status, name_of(recipient.bounce_class),
+                       name_of(recipient.category));
+    if (!recipient.original.empty() && recipient.original != recipient.final)
+      out += "\n  sent to: " + for_people(recipient.original);
+    if (!recipient.diagnostic.empty()) out += "\n  " + for_people(recipient.diagnostic);
+  }
+  return out;
+}
+
 }  // namespace
 
 int check_addresses(const DiagnoseOptions& options) {
@@ -280,6 +315,22 @@ int decode_headers(const DiagnoseOptions& options) {
     }
   });
   return any ? kExitDone : kExitUsage;
+}
+
+int parse_reports(const DiagnoseOptions& options) {
+  int exit = kExitDone;
+  for (const std::string& name : options.words) {
+    const Result<std::string> file = read_message_file(name);
+    if (!file) {
+      print_error(describe(file.error()));
+      exit = kExitUsage;
+      continue;
+    }
+    const mail::ParsedReport report = mail::parse_report(without_mbox_line(*file));
+    if (report.kind == mail::ReportKind::none && exit == kExitDone) exit = kExitFailed;
+    print_line(options.json ? json_of(report) : (options.words.size() > 1 ? name + ":\n" : "") + text_of(report));
+  }
+  return exit;
 }
 
 }  // namespace postrider::cli

@@ -1,4 +1,4 @@
-// `address` and `mime`: what the mail room thinks of an address, a field, a message (INTERFACE §5).
+// `address`, `mime` and `dsn`: what the mail room thinks of an address, a field, a message, a report (INTERFACE §5).
 #pragma once
 
 #include "mail/header_address.hpp"
@@ -31,5 +31,7 @@ struct DiagnoseOptions {
 /// Words are files; `-` is stdin. Defects are no failure: mail in the wild has them.
 [[nodiscard]] int dump_messages(const DiagnoseOptions& options);
 [[nodiscard]] int decode_headers(const DiagnoseOptions& options);
+/// Words are files; `-` is stdin. kExitFailed when one of them is no report.
+[[nodiscard]] int parse_reports(const DiagnoseOptions& options);
 
 }  // namespace postrider::cli
