@@ -1,11 +1,17 @@
 // postrider_smtp_load: an SMTP client that is never the bottleneck: one thread, many connections, messages made once.
 //
 //   postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N (each)] [--size OCTETS] [--seconds N]
+//       [--recipients N (a message)] [--first N] [--run N] [--domains N] [--log FILE]
+//
+// In the recipient, {n} is a number of its own, from --first on, and {d} the number of its domain: --run recipients
+// follow each other in one domain, then comes the next, up to --domains. The log gets `SECONDS FIRST COUNT` for each
+// message that was accepted: when (steady clock), and the numbers of its recipients.
 //
 // Pipelines MAIL, RCPT and DATA where the server offers it (2920), keeps a connection for all its messages, and ends
-// with one JSON object on stdout: {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"reply":"…"}. The
-// clock runs from the first connect to the last final reply; the latencies are from the last octet written to the final
-// 250. Exit 0: every message was accepted; 1: not; 2: used wrongly.
+// with one JSON object on stdout:
+// {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"began":…,"reply":"…"}. The clock runs from the
+// first connect to the last final reply; the latencies are from the last octet written to the final 250. Exit 0: every
+// message was accepted; 1: not; 2: used wrongly.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -21,6 +27,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -42,13 +49,19 @@ struct Options {
   std::size_t messages = 1;
   std::size_t size_octets = 1024;
   std::size_t seconds = 300;
+  std::size_t recipients = 1;
+  std::size_t first = 0;
+  std::size_t run = 1;
+  std::size_t domains = 1;
+  std::string log;
 };
 
 /// What all connections share.
 struct Load {
   Options options;
-  std::string content;   // with the dot that ends it
-  std::string envelope;  // MAIL, RCPT and DATA
+  std::string content;     // with the dot that ends it
+  std::size_t number = 0;  // of the next recipient
+  std::FILE* log = nullptr;
   std::vector<double> latencies_ms;
   std::size_t failed = 0;
   std::string failure;  // the first reply that was not wanted
@@ -65,6 +78,25 @@ std::string make_content(const Options& options) {
   while (out.size() + line.size() <= options.size_octets) out += line;
   if (out.size() + 3 <= options.size_octets) out += std::string(options.size_octets - out.size() - 2, 'y') + "\r\n";
   return out + ".\r\n";
+}
+
+double seconds(Steady::time_point at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
+
+void replace(std::string& text, std::string_view what, std::size_t number) {
+  const std::size_t at = text.find(what);
+  if (at != std::string::npos) text.replace(at, what.size(), std::to_string(number));
+}
+
+/// MAIL, RCPT… and DATA for recipients from that number on.
+std::string make_envelope(const Options& options, std::size_t number) {
+  std::string out = fmt::format("MAIL FROM:<{}>\r\n", options.from);
+  for (std::size_t i = number; i < number + options.recipients; ++i) {
+    std::string recipient = options.recipient;
+    replace(recipient, "{n}", i);
+    replace(recipient, "{d}", i / options.run % options.domains);
+    out += fmt::format("RCPT TO:<{}>\r\n", recipient);
+  }
+  return out + "DATA\r\n";
 }
 
 class Connection {
@@ -134,7 +166,9 @@ class Connection {
       case Step::greeting: step_ = Step::hello; return say("EHLO client.test\r\n");
       case Step::hello: return begin();
       case Step::mail: step_ = Step::recipient; return pipelining_ ? void() : say_part(1);
-      case Step::recipient: step_ = Step::data; return pipelining_ ? void() : say_part(2);
+      case Step::recipient:
+        if (++named_ == load_->options.recipients) step_ = Step::data;
+        return pipelining_ ? void() : say_part(named_ + 1);
       case Step::data: step_ = Step::content; return say(load_->content);
       case Step::content: return end();
       case Step::quit: return hang_up();
@@ -147,27 +181,33 @@ class Connection {
       return say("QUIT\r\n");
     }
     step_ = Step::mail;
+    named_ = 0;
+    number_ = load_->number;
+    load_->number += load_->options.recipients;
+    envelope_ = make_envelope(load_->options, number_);
     if (pipelining_)
-      say(load_->envelope);
+      say(envelope_);
     else
       say_part(0);
   }
 
   /// One line of the envelope, for servers without PIPELINING.
-  void say_part(int number) {
-    std::string_view rest = load_->envelope;
-    for (int i = 0; i < number; ++i) rest.remove_prefix(rest.find("\r\n") + 2);
+  void say_part(std::size_t number) {
+    std::string_view rest = envelope_;
+    for (std::size_t i = 0; i < number; ++i) rest.remove_prefix(rest.find("\r\n") + 2);
     say(rest.substr(0, rest.find("\r\n") + 2));
   }
 
   void end() {
     load_->last = Steady::now();
     load_->latencies_ms.push_back(std::chrono::duration<double, std::milli>(load_->last - written_).count());
+    if (load_->log != nullptr)
+      fmt::print(load_->log, "{:.6f} {} {}\n", seconds(load_->last), number_, load_->options.recipients);
     --left_;
     begin();
   }
 
-  /// `octets` outlive the writing: they are literals or belong to the Load.
+  /// `octets` outlive the writing: they are literals, or belong to the Load or to us.
   void say(std::string_view octets) {
     output_ = octets;
     write();
@@ -199,6 +239,9 @@ class Connection {
   Step step_ = Step::greeting;
   bool pipelining_ = false;
   std::size_t left_ = 0;
+  std::size_t number_ = 0;  // of the first recipient of this message
+  std::size_t named_ = 0;   // recipients that were accepted
+  std::string envelope_;
   std::string input_;
   std::string_view output_;  // what is left of it
   Steady::time_point written_{};
@@ -236,10 +279,20 @@ bool parse(int argc, char** argv, Options* options) {
       continue;
     else if (name == "--seconds" && parse_number(value, &options->seconds))
       continue;
+    else if (name == "--recipients" && parse_number(value, &options->recipients))
+      continue;
+    else if (name == "--first" && parse_number(value, &options->first))
+      continue;
+    else if (name == "--run" && parse_number(value, &options->run))
+      continue;
+    else if (name == "--domains" && parse_number(value, &options->domains))
+      continue;
+    else if (name == "--log")
+      options->log = value;
     else
       return false;
   }
-  return !options->recipient.empty();
+  return !options->recipient.empty() && options->recipients > 0 && options->run > 0 && options->domains > 0;
 }
 
 double percentile(std::vector<double>& values, double part) {
@@ -283,7 +336,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, &load.options)) {
     fmt::print(stderr,
                "postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N] [--size OCTETS] "
-               "[--seconds N]\n");
+               "[--seconds N] [--recipients N] [--first N] [--run N] [--domains N] [--log FILE]\n");
     return 2;
   }
   rlimit limit{};
@@ -292,7 +345,11 @@ int main(int argc, char** argv) {
     (void)::setrlimit(RLIMIT_NOFILE, &limit);  // enough or not: socket() says so
   }
   load.content = make_content(load.options);
-  load.envelope = fmt::format("MAIL FROM:<{}>\r\nRCPT TO:<{}>\r\nDATA\r\n", load.options.from, load.options.recipient);
+  load.number = load.options.first;
+  if (!load.options.log.empty() && (load.log = std::fopen(load.options.log.c_str(), "a")) == nullptr) {
+    fmt::print(stderr, "postrider_smtp_load: {}: {}\n", load.options.log, std::generic_category().message(errno));
+    return 1;
+  }
   const std::size_t wanted = load.options.connections * load.options.messages;
   load.latencies_ms.reserve(wanted);
   const Steady::time_point began = Steady::now();
@@ -300,14 +357,15 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "postrider_smtp_load: no socket: {}\n", std::generic_category().message(errno));
     return 1;
   }
+  if (load.log != nullptr) (void)std::fclose(load.log);
   const std::size_t accepted = load.latencies_ms.size();
-  const double seconds = accepted > 0 ? std::chrono::duration<double>(load.last - began).count() : 0;
+  const double took = accepted > 0 ? std::chrono::duration<double>(load.last - began).count() : 0;
   std::string failure = load.failure;
   std::erase_if(failure, [](char c) { return c == '"' || c == '\\' || c < ' '; });
   fmt::print(
-      R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"reply":"{}"}})"
+      R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"began":{:.6f},"reply":"{}"}})"
       "\n",
-      accepted, wanted - accepted, seconds, seconds > 0 ? static_cast<double>(accepted) / seconds : 0,
-      percentile(load.latencies_ms, 0.5), percentile(load.latencies_ms, 0.99), failure);
+      accepted, wanted - accepted, took, took > 0 ? static_cast<double>(accepted) / took : 0,
+      percentile(load.latencies_ms, 0.5), percentile(load.latencies_ms, 0.99), seconds(began), failure);
   return accepted == wanted ? 0 : 1;
 }

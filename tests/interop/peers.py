@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from harness import PATIENCE_SECONDS, Process, free_port, need, run
+from harness import PATIENCE_SECONDS, Process, free_port, need, run, wait_until
 
 POSTFIX_MASTER = """
 127.0.0.1:{port} inet n - n - {processes} smtpd
@@ -154,6 +154,71 @@ defaults
         self.process = Process(["haproxy", "-db", "-f", folder / "haproxy.cfg"])
         for mine in self.ports:
             wait_for_port(mine)
+
+    def stop(self):
+        self.process.stop()
+
+
+class Dovecot:
+    """Takes LMTP on `port` and on the socket `path` for the users of remote.test: box and other; `full` has no room for more than 2,000 octets."""
+
+    def __init__(self, folder):
+        need("dovecot")
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("Dovecot wants root")
+        self.folder = pathlib.Path(folder)
+        self.port = free_port()
+        self.path = self.folder / "lmtp.sock"
+        owner = pwd.getpwnam("mail")
+        (self.folder / "mail").mkdir(parents=True)
+        os.chown(self.folder / "mail", owner.pw_uid, owner.pw_gid)
+        (self.folder / "users").write_text("".join(f"{user}@remote.test:{{PLAIN}}x:{owner.pw_uid}:{owner.pw_gid}::{self.folder}/mail/{user}::{extra}\n" for user, extra in
+                                                   (("box", ""), ("other", ""), ("full", "userdb_quota_rule=*:bytes=2000"))))
+        (self.folder / "dovecot.conf").write_text(f"""
+base_dir = {self.folder}/run
+state_dir = {self.folder}/state
+log_path = /dev/stderr
+protocols = lmtp
+listen = 127.0.0.1
+ssl = no
+first_valid_uid = 1
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {self.folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {self.folder}/users
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_grace = 0
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+  unix_listener {self.path} {{
+    mode = 0666
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+""")
+        self.process = Process(["dovecot", "-F", "-c", self.folder / "dovecot.conf"])
+        wait_for_port(self.port)
+
+    def delivered(self, matches, user="box", patience=PATIENCE_SECONDS):
+        """The octets of the first message of that user for which `matches` is true."""
+        boxes = lambda: [path.read_bytes() for path in sorted((self.folder / "mail" / user / "Maildir/new").glob("*"))]  # noqa: E731
+        return wait_until(lambda: next(filter(matches, boxes()), None), f"a message in the maildir of {user}", patience,
+                          lambda: "\n".join(self.process.lines[-30:]))
 
     def stop(self):
         self.process.stop()
