@@ -41,4 +41,27 @@ Result<void> ContentWriter::finish(std::string& out) {
   return {};
 }
 
+Result<void> LineEnds::take(std::string_view content) {
+  while (!content.empty()) {
+    const std::size_t lf = content.find('\n');
+    const std::string_view line = content.substr(0, lf);  // may end in the CR of the line end, nowhere else has it one
+    const std::size_t cr = line.find('\r');
+    if (after_cr_ && lf != 0) return bare_octet();
+    if (cr != std::string_view::npos && cr != line.size() - 1) return bare_octet();
+    if (lf == std::string_view::npos) {
+      after_cr_ = cr != std::string_view::npos;
+      return {};
+    }
+    if (cr == std::string_view::npos && !after_cr_) return bare_octet();
+    after_cr_ = false;
+    content.remove_prefix(lf + 1);
+  }
+  return {};
+}
+
+Result<void> LineEnds::finish() const {
+  if (after_cr_) return bare_octet();
+  return {};
+}
+
 }  // namespace postrider::smtp

@@ -23,4 +23,17 @@ class ContentWriter {
   At at_ = At::line_start;
 };
 
+/// For a content that is sent as it is, in chunks (3030), and yet is text: are its lines ended by CRLF only?
+class LineEnds {
+ public:
+  /// What the content is cut at does not matter, but for a CR at the end of a chunk, which waits for its LF. Errors
+  /// malformed: a bare CR or LF (SECURITY R1).
+  [[nodiscard]] Result<void> take(std::string_view content);
+  /// Errors  malformed: the content ends in a bare CR.
+  [[nodiscard]] Result<void> finish() const;
+
+ private:
+  bool after_cr_ = false;
+};
+
 }  // namespace postrider::smtp

@@ -18,6 +18,8 @@ class ReplyReader {
   /// becomes printable ASCII. After an error the reader is spent.
   /// Errors  malformed: no reply with a code of 2yz-5yz, or lines with different codes; too_long: over a limit.
   [[nodiscard]] Result<std::optional<Reply>> take(std::string_view& in);
+  /// Octets of a reply that is not whole yet were taken.
+  [[nodiscard]] bool has_begun() const { return octets_ != 0; }
 
  private:
   [[nodiscard]] Result<bool> take_line(std::string_view line);

@@ -17,8 +17,9 @@ class ClientRunner {
   /// What the remote says to octets that the client sent.
   using Remote = std::function<std::string(std::string_view sent)>;
 
-  ClientRunner(Remote remote, std::string content, std::size_t content_cut)
-      : session_("client.example"),
+  ClientRunner(Remote remote, std::string content, std::size_t content_cut,
+               smtp::Protocol protocol = smtp::Protocol::smtp)
+      : session_("client.example", protocol),
         remote_(std::move(remote)),
         content_(std::move(content)),
         content_cut_(content_cut) {

@@ -55,7 +55,7 @@ struct Remote {
       return gone ? "" : reply;
     }
     if (gone) return "";
-    if (command.starts_with("EHLO")) return std::string(kAllOffers);
+    if (command.starts_with("EHLO") || command.starts_with("LHLO")) return std::string(kAllOffers);
     if (command.starts_with("DATA")) return "354 go\r\n";
     return "250 2.0.0 ok\r\n";
   }

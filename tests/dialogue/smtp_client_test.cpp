@@ -159,7 +159,11 @@ TEST(SmtpClient, RefusedSessions) {
       {"221 what\r\n", "", "", "451 4.5.0@greeting"},
       {"HTTP/1.1 400 Bad\r\n", "", "", "451 4.5.0@greeting"},
       {"220 mx\r\n", "421 4.3.2 busy\r\n", "", "421 4.3.2@hello"},
-      {"220 mx\r\n", "554 5.7.1 no\r\n", "", "554 5.7.1@hello"},
+      {"220 mx\r\n", "554 5.7.1 no\r\n", "554 5.7.1 no\r\n", "554 5.7.1@hello"},
+      {"220 mx\r\n", "451 4.7.1 no\r\n", "", "451 4.7.1@hello"},
+      {"220 a\r\n220 b\r\n", "", "", "451 4.5.0@hello"},
+      {"220 a\r\n250 b\r\n", "250 b\r\n", "", "451 4.5.0@hello"},
+      {"220 a\r\n25", "250 b\r\n", "", "451 4.5.0@hello"},
       {"220 mx\r\n", "502 5.5.1 what\r\n", "550 5.7.1 no\r\n", "550 5.7.1@hello"},
       {"220 mx\r\n", "354 what\r\n", "", "451 4.5.0@hello"},
       {"220 mx\r\n", "drop", "", "451 4.4.2@hello"},
@@ -169,7 +173,7 @@ TEST(SmtpClient, RefusedSessions) {
     Remote remote{.rows = {{"EHLO", row.ehlo}, {"HELO", row.helo}}, .line = {}};
     ClientRunner runner(std::ref(remote), "", 1);
     runner.remote_says(row.greeting);
-    runner.listen(3);
+    runner.listen(99);
     if (remote.gone) runner.step(smtp::PeerClosed{});
     EXPECT_EQ(shown(runner.refused), row.want);
     EXPECT_TRUE(runner.hung_up);
@@ -179,7 +183,7 @@ TEST(SmtpClient, RefusedSessions) {
 }
 
 TEST(SmtpClient, FallsBackToHelo) {
-  for (const char* code : {"500", "501", "502", "504", "550"}) {
+  for (const char* code : {"500", "501", "502", "504", "550", "554"}) {
     ClientRunner runner(Remote{.rows = {{"EHLO", std::string(code) + " no\r\n"}}, .line = {}}, "x\r\n", 9);
     runner.remote_says("220 mx\r\n");
     runner.listen(99);

@@ -1,0 +1,113 @@
+// The client engine's state; of client_session.cpp (session and hello) and client_transaction.cpp only.
+#pragma once
+
+#include "smtp/client_offers.hpp"
+#include "smtp/client_session.hpp"
+#include "smtp/content_writer.hpp"
+#include "smtp/reply_reader.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace postrider::smtp {
+
+/// What the next reply answers, or what else is waited for.
+enum class Stage : std::uint8_t {
+  greeting,
+  hello,  ///< EHLO or LHLO
+  helo,
+  ready,
+  rset,
+  gather,  ///< the content that goes out with MAIL is asked for
+  mail,
+  rcpt,
+  data,
+  content,
+  chunk,     ///< as many chunks are ahead as may be
+  dropping,  ///< all outcomes are there; replies to chunks are to come still
+  end_of_data,
+  no_content,
+  quit,
+  closed
+};
+[[nodiscard]] Phase phase_of(Stage stage);
+
+/// Success of a command. 221 and the like answer other questions than ours; any other 2yz counts (5321 §4.2.1).
+[[nodiscard]] inline bool is_accepted(const Reply& reply) {
+  return reply.code / 100 == 2 && (reply.code / 10 % 10 == 5 || reply.code / 10 % 10 == 0);
+}
+[[nodiscard]] inline bool is_refused(const Reply& reply) { return reply.code >= 400; }
+
+struct ClientSession::State {
+  State(std::string name, Protocol spoken) : hello_name(std::move(name)), protocol(spoken) {}
+
+  // Of the session.
+  void on_received(std::string_view octets, ClientActions& out);
+  void on_reply(Reply reply, ClientActions& out);
+  void on_early_reply(const Reply& reply, ClientActions& out);
+  void on_hello_reply(Reply reply, ClientActions& out);
+  void on_lost(std::string text, ClientActions& out);
+  /// Sends what `replies` replies are due to.
+  void send(std::string octets, std::size_t replies, ClientActions& out);
+  /// The session cannot go on: `reply` stands for what has no outcome.
+  void break_off(const Reply& reply, ClientActions& out);
+  void break_protocol(ClientActions& out);
+  void hang_up(ClientActions& out);
+
+  // Of the transaction.
+  void begin(ClientTransaction t, ClientActions& out);
+  void start_transaction(ClientActions& out);
+  void send_group(std::string_view chunk, bool last, ClientActions& out);
+  void on_transaction_reply(Reply reply, ClientActions& out);
+  void on_mail_reply(const Reply& reply, ClientActions& out);
+  void on_rcpt_reply(Reply reply, ClientActions& out);
+  void on_recipients_answered(ClientActions& out);
+  void on_data_reply(const Reply& reply, ClientActions& out);
+  void on_chunk_reply(const Reply& reply, ClientActions& out);
+  void on_end_reply(const Reply& reply, ClientActions& out);
+  void on_content(const Content& content, ClientActions& out);
+  void on_content_failed(const Reply& reply, ClientActions& out);
+  void on_gathered(const Content& content, ClientActions& out);
+  void on_dropped(ClientActions& out);
+  void send_lines(const Content& content, ClientActions& out);
+  void send_chunk(const Content& content, ClientActions& out);
+  void want_content(ClientActions& out);
+  void send_bdat(std::string_view chunk, bool last, ClientActions& out);
+  void await_end();
+  /// `reply` becomes the outcome of all recipients that have none yet.
+  void settle(const Reply& reply, Phase phase);
+  void end_transaction(ClientActions& out);
+  [[nodiscard]] bool is_binary() const { return transaction.request.body == BodyType::binary_mime; }
+  [[nodiscard]] bool is_ahead() const { return chunks_ahead > 0; }
+
+  std::string hello_name;
+  Protocol protocol;
+  Stage stage = Stage::greeting;
+  Offers offers;
+  ReplyReader reader;
+  std::size_t replies_owed = 1;  ///< to what was sent; the greeting is owed unasked
+  std::size_t replies_due = 0;   ///< of these, those owed when the octets at hand came
+  bool more_refuses = false;  ///< after the reply at hand there is one that refuses, which nothing is left to ask for
+  bool needs_rset = false;    ///< the remote may have a transaction open
+
+  ClientTransaction transaction;
+  std::vector<RecipientOutcome> outcomes;  ///< code 0: none yet. Empty: no transaction is open
+  std::vector<std::size_t> asked;          ///< recipients that RCPT is said for: those that the remote can be told of
+  std::vector<std::size_t> accepted;       ///< of `asked`, those that the remote answered with 2yz
+  std::size_t recipients_answered = 0;     ///< of `asked`
+  std::size_t ends_answered = 0;           ///< LMTP: of `accepted`, at the end of the content
+  bool mail_refused = false;
+  bool content_wanted = false;   ///< WantContent is not answered yet
+  bool end_sent = false;         ///< the end of the content went out with MAIL
+  bool end_held = false;         ///< the last chunk, in `gathered`, waits for replies to those ahead
+  std::size_t chunks_ahead = 0;  ///< BDAT: sent and not answered
+  std::string gathered;          ///< Stage::gather; of `end_held`
+  ContentWriter writer;
+  LineEnds line_ends;
+};
+
+}  // namespace postrider::smtp
