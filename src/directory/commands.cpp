@@ -24,6 +24,20 @@ std::optional<Result<void>> outcome(const Result<store::Version>& committed) {
   return Result<void>(fail(committed));
 }
 
+/// What a domain of that kind can have. One of the store cannot have a file: what is read is read by the configuration.
+Result<void> check_kind(const DomainRecord& domain) {
+  const bool is_local = domain.kind == DomainKind::local;
+  if (!is_local && (domain.catch_all || domain.postmaster))
+    return error(Error::malformed, "directory.domain", "only a local domain has a catch-all or a postmaster");
+  if ((domain.kind == DomainKind::alias) != domain.alias_of.has_value())
+    return error(Error::malformed, "directory.domain", "an alias domain, and only that, is of another domain");
+  if (domain.alias_of == domain.name)
+    return error(Error::malformed, "directory.domain", "a domain cannot be an alias of itself");
+  if (domain.recipients.by == RelayRecipients::By::file)
+    return error(Error::malformed, "directory.domain", "a file of recipients belongs into the configuration file");
+  return {};
+}
+
 Result<void> check_domain(const DomainRecord& domain) {
   if (domain.name.is_literal()) return error(Error::malformed, "directory.domain", "an address literal is no domain");
   const bool separates =
@@ -32,7 +46,7 @@ Result<void> check_domain(const DomainRecord& domain) {
       });
   if (!separates)
     return error(Error::malformed, "directory.domain", "a subaddress separator is 1 to 8 marks like + or -");
-  return {};
+  return check_kind(domain);
 }
 
 Result<void> check_password(const Secret& password) {
@@ -72,6 +86,15 @@ Task<Result<void>> stage_in_domain(const Lookup* lookup, store::Transaction* tra
   transaction->require_version(keys::domain(name), (*domain)->version);
   transaction->put(keys::domain(name), encode_domain((*domain)->value));
   co_return Result<void>();
+}
+
+/// Makes the commit depend on `name` being a local domain. Errors  not_found; malformed: it is of another kind.
+Task<Result<void>> stage_in_local_domain(const Lookup* lookup, store::Transaction* transaction, mail::Domain name) {
+  const Result<std::optional<DomainRecord>> domain = co_await lookup->domain(name);
+  if (!domain) co_return fail(domain);
+  if (*domain && (*domain)->kind != DomainKind::local)
+    co_return error(Error::malformed, "directory.domain", name.text() + " is not a local domain");
+  co_return co_await stage_in_domain(lookup, transaction, std::move(name));
 }
 
 /// The next account id, which the commit makes taken.
@@ -129,13 +152,23 @@ Task<Result<void>> Directory::add_domain(DomainRecord domain) {
   if (const Result<void> good = check_domain(domain); !good) co_return fail(good);
   if (lookup_->file_domains().contains(domain.name))
     co_return error(Error::denied, "directory.domain", "is in the file");
-  store::Transaction transaction;
-  transaction.require_absent(keys::domain(domain.name));
-  transaction.put(keys::domain(domain.name), encode_domain(domain));
-  const Result<store::Version> committed = co_await store_->commit(std::move(transaction), store::Durability::durable);
-  const std::optional<Result<void>> done = outcome(committed);
-  if (done) co_return *done;
-  co_return error(Error::conflict, "directory.domain", "exists already");
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    const Result<std::optional<Versioned<DomainRecord>>> present = co_await lookup_->stored_domain(domain.name);
+    if (!present) co_return fail(present);
+    if (*present) co_return error(Error::conflict, "directory.domain", "exists already");
+    store::Transaction transaction;
+    if (domain.alias_of) {
+      const Result<void> real = co_await stage_in_local_domain(lookup_.get(), &transaction, *domain.alias_of);
+      if (!real) co_return fail(real);
+    }
+    transaction.require_absent(keys::domain(domain.name));
+    transaction.put(keys::domain(domain.name), encode_domain(domain));
+    const Result<store::Version> committed =
+        co_await store_->commit(std::move(transaction), store::Durability::durable);
+    const std::optional<Result<void>> done = outcome(committed);
+    if (done) co_return *done;
+  }
+  co_return gave_up();
 }
 
 Task<Result<void>> Directory::remove_domain(mail::Domain domain) {
@@ -152,6 +185,10 @@ Task<Result<void>> Directory::remove_domain(mail::Domain domain) {
         lookup_->file_aliases(), [&](const auto& alias) { return alias.second.address.domain() == domain; });
     if (*accounts || *aliases || in_file)
       co_return error(Error::conflict, "directory.domain", "has accounts or aliases");
+    const Result<std::vector<DomainRecord>> domains = co_await list_domains();
+    if (!domains) co_return fail(domains);
+    if (std::ranges::any_of(*domains, [&](const DomainRecord& other) { return other.alias_of == domain; }))
+      co_return error(Error::conflict, "directory.domain", "another domain is an alias of it");
     store::Transaction transaction;
     transaction.require_version(keys::domain(domain), (*stored)->version);
     transaction.erase(keys::domain(domain));
@@ -168,7 +205,7 @@ Task<Result<Account>> Directory::add_account(mail::Address address, Secret passw
   if (!hash) co_return fail(hash);
   for (int tries = 0; tries < kTriesMax; ++tries) {
     store::Transaction transaction;
-    const Result<void> staged = co_await stage_in_domain(lookup_.get(), &transaction, address.domain());
+    const Result<void> staged = co_await stage_in_local_domain(lookup_.get(), &transaction, address.domain());
     if (!staged) co_return fail(staged);
     const Result<std::optional<Versioned<StoredAccount>>> present = co_await lookup_->account(address);
     if (!present) co_return fail(present);

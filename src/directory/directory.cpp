@@ -3,8 +3,10 @@
 #include "core/await.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
+#include "directory/recipient_list.hpp"
 #include "sasl/password.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace postrider::directory {
@@ -49,7 +51,7 @@ Directory::~Directory() = default;
 Task<Result<bool>> Directory::is_local(mail::Domain domain) {
   const Result<std::optional<DomainRecord>> found = co_await lookup_->domain(std::move(domain));
   if (!found) co_return fail(found);
-  co_return found->has_value();
+  co_return found->has_value() && (*found)->kind != DomainKind::relay;
 }
 
 Task<Result<Account>> Directory::authenticate(std::string login, Secret password) {
@@ -85,8 +87,9 @@ Task<Result<std::optional<mail::Address>>> Directory::address_of_login(std::stri
   if (whole) co_return Found(std::move(*whole));
   const Result<std::vector<DomainRecord>> domains = co_await list_domains();
   if (!domains) co_return fail(domains);
-  if (domains->size() != 1) co_return Found();
-  Result<mail::Address> made = mail::Address::make(std::move(login), domains->front().name);
+  const auto is_local = [](const DomainRecord& domain) { return domain.kind == DomainKind::local; };
+  if (std::ranges::count_if(*domains, is_local) != 1) co_return Found();
+  Result<mail::Address> made = mail::Address::make(std::move(login), std::ranges::find_if(*domains, is_local)->name);
   if (!made) co_return Found();
   co_return Found(std::move(*made));
 }

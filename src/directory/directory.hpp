@@ -12,6 +12,7 @@
 #include "mail/address.hpp"
 #include "store/store.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,14 @@ struct AliasFile {
   std::optional<mail::Domain> domain = std::nullopt;  ///< of names without one; unset: the first local domain
 };
 
+/// "@domain target" of an alias file: where mail for unknown users of the domain goes.
+struct CatchAll {
+  mail::Domain domain;
+  std::vector<mail::Address> targets;
+};
+
+class RecipientList;
+
 /// Where a recipient's mail goes in the end.
 struct Target {
   mail::Address address;                   ///< as it is delivered; a subaddress is kept
@@ -105,6 +114,9 @@ using Resolution = std::variant<NotOurs, Relayed, Unknown, Deliverable>;
 struct Settings {
   std::vector<DomainRecord> domains;  ///< [[domain]] of the file
   std::vector<AliasRecord> aliases;   ///< [[alias]] of the file, and those of the alias files
+  std::vector<CatchAll> catch_alls;   ///< of the alias files; a domain's own catch_all comes first
+  /// Of the relay domains of the file with recipients = "file:PATH".
+  std::map<mail::Domain, std::shared_ptr<const RecipientList>> recipient_lists;
   /// Ours: postmaster@hostname, which is what `RCPT TO:<Postmaster>` means (5321 §4.1.1.3), is the first domain's
   /// postmaster where the host name is no local domain itself.
   std::optional<mail::Domain> hostname;
@@ -121,11 +133,14 @@ class Directory {
   Directory(store::Store* store, Workers* workers, Random* random, Clock* clock, Settings settings);
   ~Directory();
 
+  /// Of kind local or alias.
   [[nodiscard]] Task<Result<bool>> is_local(mail::Domain domain);
 
   /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain
   /// with an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives
   /// Unknown. Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
+  /// In an alias domain what is no alias there is the same local part in the domain that it stands for. In a relay
+  /// domain what is no alias is Relayed, or Unknown where its file does not list it (postmaster is always there).
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
   /// A login without a domain is in the local domain, where there is only one.

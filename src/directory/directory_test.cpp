@@ -1,8 +1,8 @@
 #include "directory/directory.hpp"
 
 #include "core/test_run.hpp"
+#include "directory/test_rig.hpp"
 #include "sasl/password.hpp"
-#include "store/sim_store.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,35 +10,12 @@ namespace postrider::directory {
 namespace {
 
 using postrider::test::run;
-using postrider::test::World;
-
-mail::Address address(std::string_view text) { return mail::Address::parse(text).value(); }
-mail::Domain domain(std::string_view text) { return mail::Domain::parse(text).value(); }
-DomainRecord domain_record(std::string_view name) {
-  return {.name = domain(name), .catch_all = {}, .subaddress = "+", .postmaster = {}, .source = Source::store};
-}
-std::vector<mail::Address> addresses(std::initializer_list<std::string_view> texts) {
-  std::vector<mail::Address> all;
-  for (const std::string_view text : texts) all.push_back(address(text));
-  return all;
-}
-
-/// Runs jobs at once and counts them.
-class CountingWorkers final : public Workers {
- public:
-  Result<void> post(std::move_only_function<void()> job) override {
-    ++jobs;
-    job();
-    return {};
-  }
-  std::size_t jobs = 0;
-};
-
-/// The error's name, or "ok".
-template <class T>
-std::string outcome_of(const Result<T>& result) {
-  return result ? "ok" : std::string(name_of(result.error().code));
-}
+using test::address;
+using test::addresses;
+using test::domain;
+using test::domain_record;
+using test::outcome_of;
+using test::Rig;
 
 /// An addition as a task whose value has a default, as co_spawn wants it.
 Task<std::string> add_account(Directory* directory, mail::Address address) {
@@ -46,50 +23,6 @@ Task<std::string> add_account(Directory* directory, mail::Address address) {
   const Result<Account> made = co_await directory->add_account(std::move(address), std::move(password));
   co_return outcome_of(made);
 }
-
-struct Rig {
-  explicit Rig(Settings settings = {}) : directory(&store, &workers, &random, &world.clock, std::move(settings)) {}
-
-  std::string add_domain(DomainRecord record) {
-    return outcome_of(run(world, directory.add_domain(std::move(record))));
-  }
-  std::string add_account(std::string_view text) {
-    return outcome_of(run(world, directory.add_account(address(text), Secret("pw"))));
-  }
-  std::string add_alias(std::string_view text, std::initializer_list<std::string_view> targets) {
-    return outcome_of(run(world, directory.add_alias(address(text), addresses(targets))));
-  }
-  std::string remove_alias(std::string_view text, std::initializer_list<std::string_view> targets = {}) {
-    return outcome_of(run(world, directory.remove_alias(address(text), addresses(targets))));
-  }
-  std::string set_enabled(std::string_view text, bool enabled) {
-    return outcome_of(run(world, directory.set_enabled(address(text), enabled)));
-  }
-  std::string log_in(std::string login, std::string password) {
-    return outcome_of(run(world, directory.authenticate(std::move(login), Secret(std::move(password)))));
-  }
-  /// "ann@x(1) far@y", "not ours", or the reason.
-  std::string resolve(std::string_view text) {
-    const Result<Resolution> got = run(world, directory.resolve(address(text)));
-    if (!got) return outcome_of(got);
-    if (std::holds_alternative<NotOurs>(*got)) return "not ours";
-    if (const auto* const unknown = std::get_if<Unknown>(&*got)) return unknown->reason;
-    std::string out;
-    for (const Target& target : std::get<Deliverable>(*got).targets) {
-      if (!out.empty()) out += ' ';
-      out += target.address.text();
-      if (target.account) out += "(" + std::to_string(static_cast<std::uint64_t>(*target.account)) + ")";
-    }
-    return out;
-  }
-
-  World world;
-  SeededRandom random{1};
-  store::SimDisk disk;
-  store::SimStore store{store::SimStoreOptions{.disk = &disk, .random = &random}};
-  CountingWorkers workers;
-  Directory directory;
-};
 
 TEST(Resolve, FollowsTheOrderOfItsComment) {
   Rig rig;
@@ -216,7 +149,7 @@ TEST(Resolve, TakesAsManyTargetsAsTheLimitAndNoMore) {
   Settings settings;
   settings.domains.push_back(domain_record("here.test"));
   AliasRecord full{.address = address("full@here.test"), .targets = {}, .source = Source::file};
-  for (std::size_t i = 0; i < kAliasTargetsMax; ++i)
+  for (std::size_t i = 0; i < kFileAliasTargetsMax; ++i)
     full.targets.push_back(address("u" + std::to_string(i) + "@far.test"));
   AliasRecord over{.address = address("over@here.test"), .targets = full.targets, .source = Source::file};
   over.targets.push_back(address("one@far.test"));
@@ -224,8 +157,19 @@ TEST(Resolve, TakesAsManyTargetsAsTheLimitAndNoMore) {
   Rig rig(settings);
   const Result<Resolution> got = run(rig.world, rig.directory.resolve(address("full@here.test")));
   ASSERT_TRUE(got);
-  EXPECT_EQ(std::get<Deliverable>(*got).targets.size(), kAliasTargetsMax);
+  EXPECT_EQ(std::get<Deliverable>(*got).targets.size(), kFileAliasTargetsMax);
   EXPECT_EQ(rig.resolve("over@here.test"), "alias has too many targets");
+  // Those of the store have fewer, also several of them together.
+  for (const char* const name : {"a", "b"}) {
+    std::vector<mail::Address> targets;
+    for (std::size_t i = 0; i < kAliasTargetsMax; ++i)
+      targets.push_back(address(name + std::to_string(i) + "@far.test"));
+    mail::Address alias = address(std::string(name) + "@here.test");
+    ASSERT_EQ(outcome_of(run(rig.world, rig.directory.add_alias(alias, targets))), "ok");
+    EXPECT_EQ(outcome_of(run(rig.world, rig.directory.add_alias(alias, addresses({"more@far.test"})))), "malformed");
+  }
+  ASSERT_EQ(rig.add_alias("both@here.test", {"a@here.test", "b@here.test"}), "ok");
+  EXPECT_EQ(rig.resolve("both@here.test"), "alias has too many targets");
 }
 
 TEST(Authenticate, DeniesAllAlikeAtTheCostOfOneHash) {

@@ -22,7 +22,8 @@ Task<Result<std::optional<Versioned<T>>>> read(store::Store* store, store::Key k
 
 }  // namespace
 
-Lookup::Lookup(store::Store* store, const Settings& settings) : store_(store) {
+Lookup::Lookup(store::Store* store, const Settings& settings)
+    : store_(store), recipient_lists_(settings.recipient_lists) {
   for (DomainRecord domain : settings.domains) {
     domain.source = Source::file;
     file_domains_.insert_or_assign(domain.name, domain);
@@ -31,6 +32,18 @@ Lookup::Lookup(store::Store* store, const Settings& settings) : store_(store) {
     alias.source = Source::file;
     file_aliases_.insert_or_assign(keys::folded(alias.address), alias);
   }
+  for (const CatchAll& all : settings.catch_alls) catch_alls_.insert_or_assign(all.domain, all.targets);
+}
+
+const std::vector<mail::Address>& Lookup::catch_all(const mail::Domain& domain) const {
+  static const std::vector<mail::Address> kNone;
+  const auto found = catch_alls_.find(domain);
+  return found == catch_alls_.end() ? kNone : found->second;
+}
+
+const RecipientList* Lookup::recipients(const mail::Domain& domain) const {
+  const auto found = recipient_lists_.find(domain);
+  return found == recipient_lists_.end() ? nullptr : found->second.get();
 }
 
 Task<Result<std::optional<DomainRecord>>> Lookup::domain(mail::Domain name) const {

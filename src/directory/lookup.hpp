@@ -8,8 +8,10 @@
 #include "store/store.hpp"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace postrider::directory {
 
@@ -33,6 +35,11 @@ class Lookup {
   /// The enabled account of the domain that was made first.
   [[nodiscard]] Task<Result<std::optional<Account>>> first_account(mail::Domain domain) const;
 
+  /// What "@domain" of an alias file says; empty: nothing does.
+  [[nodiscard]] const std::vector<mail::Address>& catch_all(const mail::Domain& domain) const;
+  /// nullptr: the domain has none.
+  [[nodiscard]] const RecipientList* recipients(const mail::Domain& domain) const;
+
   [[nodiscard]] const std::map<mail::Domain, DomainRecord>& file_domains() const { return file_domains_; }
   /// By folded address.
   [[nodiscard]] const std::map<std::string, AliasRecord>& file_aliases() const { return file_aliases_; }
@@ -41,6 +48,8 @@ class Lookup {
   store::Store* store_;
   std::map<mail::Domain, DomainRecord> file_domains_;
   std::map<std::string, AliasRecord> file_aliases_;
+  std::map<mail::Domain, std::vector<mail::Address>> catch_alls_;
+  std::map<mail::Domain, std::shared_ptr<const RecipientList>> recipient_lists_;
 };
 
 }  // namespace postrider::directory

@@ -2,11 +2,14 @@
 
 #include "core/record.hpp"
 
+#include <utility>
+
 namespace postrider::directory {
 
 namespace {
 
-constexpr std::uint8_t kDomainFormat = 1;
+constexpr std::uint8_t kDomainFormatBefore = 1;  // of local domains, there were no others
+constexpr std::uint8_t kDomainFormat = 2;
 constexpr std::uint8_t kAccountFormat = 1;
 constexpr std::uint8_t kAliasFormat = 1;
 constexpr std::uint8_t kAccountIdFormat = 1;
@@ -44,11 +47,14 @@ std::string encode_domain(const DomainRecord& domain) {
   out.text(domain.name.text()).text(domain.subaddress);
   write_optional(out, domain.catch_all);
   write_optional(out, domain.postmaster);
+  out.number(std::to_underlying(domain.kind)).text(domain.alias_of ? domain.alias_of->text() : std::string());
+  out.number(std::to_underlying(domain.recipients.by)).text(domain.recipients.path);
   return std::move(out).finish();
 }
 
 Result<DomainRecord> decode_domain(std::string_view value) {
-  RecordReader in(value, kDomainFormat);
+  const bool is_old = value.starts_with(static_cast<char>(kDomainFormatBefore));
+  RecordReader in(value, is_old ? kDomainFormatBefore : kDomainFormat);
   Result<mail::Domain> name = mail::Domain::parse(in.text());
   if (!name) return error(Error::corrupt, "directory.record", "not a domain");
   std::string subaddress = in.text();
@@ -56,8 +62,24 @@ Result<DomainRecord> decode_domain(std::string_view value) {
   if (!catch_all) return fail(catch_all);
   Result<std::optional<mail::Address>> postmaster = read_optional(in);
   if (!postmaster) return fail(postmaster);
+  auto kind = DomainKind::local;
+  std::optional<mail::Domain> alias_of;
+  RelayRecipients recipients;
+  if (!is_old) {
+    kind = static_cast<DomainKind>(in.number_up_to(std::to_underlying(DomainKind::alias)));
+    if (const std::string stands_for = in.text(); !stands_for.empty()) {
+      Result<mail::Domain> domain = mail::Domain::parse(stands_for);
+      if (!domain) return error(Error::corrupt, "directory.record", "not a domain");
+      alias_of = std::move(*domain);
+    }
+    recipients.by = static_cast<RelayRecipients::By>(in.number_up_to(std::to_underlying(RelayRecipients::By::file)));
+    recipients.path = in.text();
+  }
   if (const Result<void> ok = in.end(); !ok) return fail(ok);
   return DomainRecord{.name = std::move(*name),
+                      .kind = kind,
+                      .alias_of = std::move(alias_of),
+                      .recipients = std::move(recipients),
                       .catch_all = std::move(*catch_all),
                       .subaddress = std::move(subaddress),
                       .postmaster = std::move(*postmaster),

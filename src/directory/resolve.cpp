@@ -4,6 +4,7 @@
 #include "directory/directory.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
+#include "directory/recipient_list.hpp"
 
 #include <algorithm>
 #include <set>
@@ -15,29 +16,34 @@ namespace {
 /// One resolution: walks the aliases depth first. Lives in the frame of Directory::resolve.
 class Resolver {
  public:
-  enum class Found : std::uint8_t { taken, unknown, not_ours };
+  enum class Found : std::uint8_t { taken, unknown, not_ours, relayed };
 
   explicit Resolver(const Lookup* lookup) : lookup_(lookup) {}
 
   Task<Result<Found>> expand(mail::Address address, std::size_t depth) {
-    const Result<std::optional<DomainRecord>> domain = co_await lookup_->domain(address.domain());
+    Result<std::optional<DomainRecord>> domain = co_await lookup_->domain(address.domain());
     if (!domain) co_return fail(domain);
     if (!*domain) co_return Found::not_ours;
+    const DomainRecord record = std::move(**domain);
     std::optional<Result<Found>> matched = co_await match(address, address, depth);
     if (matched) co_return std::move(*matched);
-    const std::optional<mail::Address> base = without_subaddress(address, (*domain)->subaddress);
+    const std::optional<mail::Address> base = without_subaddress(address, record.subaddress);
     if (base) {
       matched = co_await match(*base, address, depth);
       if (matched) co_return std::move(*matched);
     }
-    if (iequals_ascii((base ? *base : address).local_part(), "postmaster")) {  // 5321 §4.5.1
-      const Result<Found> postmaster = co_await to_postmaster(**domain, depth);
+    const mail::Address& name = base ? *base : address;
+    if (record.kind == DomainKind::alias) co_return co_await elsewhere(address, record, depth);
+    if (record.kind == DomainKind::relay) co_return relayed(record, address, name);
+    if (iequals_ascii(name.local_part(), "postmaster")) {  // 5321 §4.5.1
+      const Result<Found> postmaster = co_await to_postmaster(record, depth);
       if (!postmaster || *postmaster == Found::taken) co_return postmaster;
     }
-    if ((*domain)->catch_all) {
-      std::vector<mail::Address> targets(1, *(*domain)->catch_all);
+    std::vector<mail::Address> catchers = lookup_->catch_all(record.name);
+    if (record.catch_all) catchers.assign(1, *record.catch_all);
+    if (!catchers.empty()) {
       std::string key = "catch-all of " + address.domain().text();
-      co_return co_await follow(std::move(key), std::move(targets), depth);
+      co_return co_await follow(std::move(key), std::move(catchers), depth);
     }
     co_return unknown("no such user");
   }
@@ -45,8 +51,9 @@ class Resolver {
   [[nodiscard]] Resolution resolution(Found found) {
     if (problem_) return Unknown{*problem_};
     if (found == Found::not_ours) return NotOurs{};
+    if (found == Found::relayed) return Relayed{relayed_by_};
     if (found == Found::unknown) return Unknown{reason_};
-    return Deliverable{std::move(targets_)};
+    return Deliverable{.targets = std::move(targets_), .is_expanded = is_expanded_};
   }
 
  private:
@@ -63,8 +70,52 @@ class Resolver {
     Result<std::optional<AliasRecord>> alias = co_await lookup_->alias(wanted);
     if (!alias) co_return Result<Found>(fail(alias));
     if (!*alias) co_return std::nullopt;
+    if ((*alias)->source == Source::file) targets_max_ = kFileAliasTargetsMax;
+    is_expanded_ = is_expanded_ || (*alias)->targets.size() > 1;
+    const Result<std::optional<mail::Path>> owner = co_await owner_of((*alias)->address);
+    if (!owner) co_return Result<Found>(fail(owner));
+    std::optional<mail::Path> outer = owner_;
+    if (*owner) owner_ = *owner;  // the innermost list's
     std::string key = keys::folded(wanted);
-    co_return co_await follow(std::move(key), std::move((*alias)->targets), depth);
+    Result<Found> found = co_await follow(std::move(key), std::move((*alias)->targets), depth);
+    owner_ = std::move(outer);
+    co_return found;
+  }
+
+  /// `owner-NAME` beside the alias NAME; nullopt: there is none, so it is no list.
+  Task<Result<std::optional<mail::Path>>> owner_of(mail::Address alias) {
+    using Owner = std::optional<mail::Path>;
+    Result<mail::Address> owner = mail::Address::make("owner-" + alias.local_part(), alias.domain());
+    if (!owner) co_return Owner();
+    const Result<std::optional<AliasRecord>> as_alias = co_await lookup_->alias(*owner);
+    if (!as_alias) co_return fail(as_alias);
+    if (*as_alias) co_return Owner(std::move(*owner));
+    const Result<std::optional<Versioned<StoredAccount>>> account = co_await lookup_->account(*owner);
+    if (!account) co_return fail(account);
+    if (*account) co_return Owner(std::move(*owner));
+    co_return Owner();
+  }
+
+  /// The same local part in the domain that an alias domain stands for.
+  Task<Result<Found>> elsewhere(mail::Address address, DomainRecord record, std::size_t depth) {
+    if (!record.alias_of) co_return unknown("the domain stands for none");
+    const Result<std::optional<DomainRecord>> real = co_await lookup_->domain(*record.alias_of);
+    if (!real) co_return fail(real);
+    if (!*real || (*real)->kind != DomainKind::local) co_return unknown("the domain stands for one that is not local");
+    Result<mail::Address> there = mail::Address::make(address.local_part(), *record.alias_of);
+    if (!there) co_return unknown("no such user");
+    co_return co_await expand(std::move(*there), depth);
+  }
+
+  /// Of a relay domain: what its list has, or all.
+  Found relayed(const DomainRecord& domain, const mail::Address& address, const mail::Address& base) {
+    relayed_by_ = domain.recipients.by;
+    if (relayed_by_ != RelayRecipients::By::file) return Found::relayed;
+    const RecipientList* const list = lookup_->recipients(domain.name);
+    const bool listed =
+        iequals_ascii(base.local_part(), "postmaster") ||
+        (list != nullptr && (list->contains(address.local_part()) || list->contains(base.local_part())));
+    return listed ? Found::relayed : unknown("not in the list of the domain's recipients");
   }
 
   /// Expands `targets` of the alias `key`.
@@ -75,11 +126,11 @@ class Resolver {
     path_.push_back(key);
     Found all = Found::unknown;
     for (mail::Address& target : targets) {
-      if (++targets_seen_ > kAliasTargetsMax) co_return stop("alias has too many targets");
+      if (++targets_seen_ > targets_max_) co_return stop("alias has too many targets");
       mail::Address copy = target;
       const Result<Found> found = co_await expand(std::move(copy), depth + 1);
       if (!found || problem_) co_return found;
-      if (*found == Found::not_ours) add(std::move(target), std::nullopt);
+      if (*found == Found::not_ours || *found == Found::relayed) add(std::move(target), std::nullopt);
       if (*found != Found::unknown) all = Found::taken;
     }
     path_.pop_back();
@@ -117,7 +168,7 @@ class Resolver {
   /// One delivery for each account and each address elsewhere.
   void add(mail::Address address, std::optional<mail::AccountId> account) {
     const bool fresh = account ? accounts_.insert(*account).second : elsewhere_.insert(address).second;
-    if (fresh) targets_.push_back({std::move(address), account});
+    if (fresh) targets_.push_back({.address = std::move(address), .account = account, .owner = owner_});
   }
 
   Found unknown(std::string reason) {
@@ -133,6 +184,10 @@ class Resolver {
   std::vector<std::string> path_;  // of the aliases that lead to where the walk is
   std::set<std::string> followed_;
   std::size_t targets_seen_ = 0;
+  std::size_t targets_max_ = kAliasTargetsMax;  // or that of files, when one of them was met
+  std::optional<mail::Path> owner_;             // of the list whose targets the walk is at
+  bool is_expanded_ = false;
+  RelayRecipients::By relayed_by_ = RelayRecipients::By::any;
   std::vector<Target> targets_;
   std::set<mail::AccountId> accounts_;
   std::set<mail::Address> elsewhere_;
@@ -158,8 +213,9 @@ Task<Result<Resolution>> Directory::resolve_otherwise(mail::Address address, Res
   if (own_postmaster) {
     const Result<std::vector<DomainRecord>> domains = co_await list_domains();
     if (!domains) co_return fail(domains);
-    if (!domains->empty()) {
-      Result<mail::Address> there = mail::Address::make("postmaster", domains->front().name);
+    const auto local = std::ranges::find(*domains, DomainKind::local, &DomainRecord::kind);
+    if (local != domains->end()) {
+      Result<mail::Address> there = mail::Address::make("postmaster", local->name);
       if (there) co_return co_await resolve(std::move(*there));
     }
   }
