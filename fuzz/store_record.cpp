@@ -1,8 +1,9 @@
 // rooms: queue store mail core
-// Stored records, and those of the queue in both formats: any octets are read without harm, and what was read is
+// Stored records, and those of the queue in all formats: any octets are read without harm, and what was read is
 // written and read again the same.
 #include "core/check.hpp"
 #include "core/record.hpp"
+#include "core/text.hpp"
 #include "queue/records.hpp"
 
 #include <cstdint>
@@ -69,7 +70,7 @@ void read_queue_records(std::string_view fields) {
   const queue::QueueId id = queue::QueueId::parse("000000000000000000").value();
   const auto entry = [&](const store::Entry& stored) { return queue::read_entry(id, stored); };
   const auto recipient = [](const store::Entry& stored) { return queue::read_recipient(0, stored); };
-  for (const std::uint8_t format : {std::uint8_t{1}, std::uint8_t{2}}) {
+  for (const std::uint8_t format : {std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}}) {
     const store::Entry stored{.value = sealed(format, fields), .version = 1};
     const Result<queue::Entry> first = entry(stored);
     check_again(first, entry);
@@ -78,7 +79,10 @@ void read_queue_records(std::string_view fields) {
     }
     const Result<queue::Recipient> one = recipient(stored);
     check_again(one, recipient);
-    if (one) check(one->request.original.find_first_of("\r\n") == std::string::npos, "ORCPT is within a line");
+    if (one) {
+      check(one->request.original.find_first_of("\r\n") == std::string::npos, "ORCPT is within a line");
+      check(is_ascii(one->last_remote), "a remote is ASCII");
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,20 +15,43 @@
 namespace postrider::queue {
 
 inline constexpr std::size_t kTraceDetailOctetsMax = 512;
-inline constexpr std::size_t kEntriesPageMax = 1000;  // records in one read of entries
+inline constexpr std::size_t kRemoteTextOctetsMax = 320;  // a host of 255, an address in brackets
+inline constexpr std::size_t kEntriesPageMax = 1000;      // records in one read of entries
 
 /// When an entry is due first: at its arrival, or when its sender lets it go (4865 §4).
 [[nodiscard]] WallTime released_at(const mail::SenderRequest& request, WallTime arrival);
 /// When the sender wants it back if it is not delivered (2852 §4, mode R).
 [[nodiscard]] std::optional<WallTime> returned_at(const Entry& entry);
 
+/// By a retry table, which has an entry at least: see `retry_delay`.
+[[nodiscard]] Duration delay_by(std::span<const Duration> table, std::uint32_t attempts, Random& random);
+/// Whose message it is for this recipient: the owner's of the list that it came by, else the entry's.
+[[nodiscard]] inline const mail::Path& sender_of(const Entry& entry, const Recipient& recipient) {
+  return recipient.reverse_path ? *recipient.reverse_path : entry.reverse_path;
+}
+/// Who hears of this recipient: an owner of a list of ours is no stranger (SECURITY R8), whoever sent to it.
+[[nodiscard]] ReportTo report_to(const Entry& entry, const Recipient& recipient);
+
 struct Queue::Inside {
   Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings, Events* event_sink,
          std::size_t active_max);
 
-  // queue.cpp
+  // settle.cpp
   /// When nothing more is tried (5321 §4.5.4.1): the time of waiting for its release does not count.
-  [[nodiscard]] WallTime given_up_at(const Entry& entry) const;
+  [[nodiscard]] WallTime given_up_at(const Entry& entry, const mail::Path& sender) const;
+  [[nodiscard]] Outcome judged(const Entry& entry, const mail::Path& sender, const Outcome& outcome) const;
+  /// The moment for its last attempt, before which it is always tried again.
+  [[nodiscard]] WallTime last_try_at(const Entry& entry, const Recipient& recipient) const;
+  /// When its sender is to hear that it is late; nullopt: never, or it was told.
+  [[nodiscard]] std::optional<WallTime> warned_at(const Entry& entry, const Recipient& recipient) const;
+  [[nodiscard]] Fate stage_deferred(store::Transaction& transaction, const Entry& entry, const Recipient& before,
+                                    Recipient next, const Outcome& outcome);
+  [[nodiscard]] Fate stage_failed(store::Transaction& transaction, Entry& entry, const Recipient& before,
+                                  Recipient next, const Outcome& outcome);
+  [[nodiscard]] Fate stage_success(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
+                                   const Outcome& outcome, std::string_view what);
+
+  // queue.cpp
   void trace(store::Transaction& transaction, const QueueId& id, std::string_view what, std::string recipient,
              std::string_view detail);
   /// The recipient leaves the queue.

@@ -17,29 +17,9 @@ namespace {
 constexpr Duration kGiveBackPause =
     std::chrono::minutes(1);  // its outcome could not be written: a peer is not asked over and over
 
-std::string detail_of(const Outcome& outcome) {
-  std::string detail = outcome.status + ' ' + outcome.reply;
-  if (!outcome.remote.empty()) detail += " from " + outcome.remote;
-  return detail;
-}
-
 Result<std::string> checked_record(std::string record) {
   if (record.size() > store::kValueOctetsMax) return error(Error::too_long, "queue.record");
   return record;
-}
-
-/// 3461 §4.1, for senders to whom we report. For all others we do not report a success though NOTIFY asks for it: a
-/// stranger's reverse-path may be anybody's (SECURITY R8).
-bool wants_success(const Entry& entry, const Recipient& recipient, const Outcome& outcome) {
-  if (entry.report_to != ReportTo::sender || entry.reverse_path.is_null()) return false;  // 5321 §4.5.5
-  const std::optional<mail::NotifyOn>& notify = recipient.request.notify;
-  const bool passed_on = outcome.attempt == Attempt::relayed && outcome.reports_passed_on;  // 3461 §5.2.1
-  return notify && notify->success && !passed_on;
-}
-
-/// 3461 §4.1: NEVER, or a list without FAILURE.
-bool wants_no_failure(const Recipient& recipient) {
-  return recipient.request.notify && !recipient.request.notify->failure;
 }
 
 std::vector<Due> dues_of(const NewEntry& entry) {
@@ -103,6 +83,8 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                               .original = given.original,
                               .account = given.account,
                               .request = given.request,
+                              .reverse_path = given.reverse_path,
+                              .ordered = given.ordered,
                               .due = due.at,
                               .last_reply = {}};
     transaction.put(recipient_key(due.who), to_record(recipient));
@@ -117,33 +99,6 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
 }
 
 void Queue::accepted(const NewEntry& entry) { inside_->scheduler.add(dues_of(entry)); }
-
-WallTime Queue::Inside::given_up_at(const Entry& entry) const {
-  const Duration lifetime = entry.reverse_path.is_null() ? settings.expire_after_bounce : settings.expire_after;
-  return released_at(entry.request, entry.arrival) + std::chrono::floor<std::chrono::microseconds>(lifetime);
-}
-
-std::optional<Outcome> Queue::overdue(const Entry& entry) const {
-  const std::optional<WallTime> back = returned_at(entry);
-  if (!back || inside_->clock->wall() < *back) return std::nullopt;
-  return Outcome{.attempt = Attempt::failed,
-                 .status = "5.4.7",
-                 .reply = "554 5.4.7 not delivered by the time that the sender set",
-                 .remote = {}};
-}
-
-Outcome Queue::judged(const Entry& entry, const Outcome& outcome) const {
-  if (outcome.attempt != Attempt::deferred) return outcome;
-  std::string status;
-  if (overdue(entry)) {
-    status = "5.4.7";  // 2852 §4.1.4
-  } else if (inside_->clock->wall() >= inside_->given_up_at(entry)) {
-    status = "4.4.7";  // 5321 §4.5.4.1; 3463 §3.5: delivery time expired
-  } else {
-    return outcome;
-  }
-  return {.attempt = Attempt::failed, .status = std::move(status), .reply = outcome.reply, .remote = outcome.remote};
-}
 
 void Queue::Inside::stage_end(store::Transaction& transaction, Entry& entry, const Recipient& recipient) {
   const Due due = due_of(entry.id, recipient);
@@ -165,62 +120,6 @@ void Queue::Inside::stage_change(store::Transaction& transaction, const QueueId&
   transaction.erase(due_key(due));
   transaction.put(due_key(due_of(id, now)), std::string());
   scheduler.staged(due.who, now.due);
-}
-
-Result<Fate> Queue::stage_settle(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
-                                 const Outcome& outcome) {
-  const WallTime now = inside_->clock->wall();
-  const std::string address = recipient.address.text();
-  const std::string detail = detail_of(outcome);
-  Recipient next = recipient;
-  ++next.attempts;
-  next.last_reply = printable_ascii(outcome.reply, kReplyTextOctetsMax);
-  switch (outcome.attempt) {
-    case Attempt::delivered:
-    case Attempt::relayed:
-      inside_->trace(transaction, entry.id, outcome.attempt == Attempt::delivered ? "delivered" : "relayed", address,
-                     detail);
-      inside_->stage_end(transaction, entry, recipient);
-      if (!wants_success(entry, recipient, outcome)) return Fate::done;
-      inside_->trace(transaction, entry.id, "reported", address, "to <" + entry.reverse_path.text() + '>');
-      return Fate::report_success;
-    case Attempt::deferred: {
-      const WallTime given_up = inside_->given_up_at(entry);
-      const WallTime last = std::min(given_up, returned_at(entry).value_or(given_up));
-      const Duration delay = retry_delay(inside_->settings, next.attempts, *inside_->random);
-      next.state = RecipientState::due;
-      next.due = now + std::chrono::ceil<std::chrono::microseconds>(delay);
-      if (now < last) next.due = std::min(next.due, last);  // one more try at the very end
-      inside_->trace(transaction, entry.id, "deferred", address, detail);
-      inside_->stage_change(transaction, entry.id, recipient, next);
-      return Fate::retried;
-    }
-    case Attempt::held:      // TODO(queue): issue 4
-    case Attempt::expanded:  // TODO(queue): issue 4
-    case Attempt::failed: break;
-  }
-  inside_->trace(transaction, entry.id, "failed", address, detail);
-  if (entry.reverse_path.is_null() ||
-      entry.report_to == ReportTo::nobody) {  // 5321 §4.5.5, §6.1: never answered by a DSN
-    inside_->stage_end(transaction, entry, recipient);
-    inside_->trace(transaction, entry.id, "removed", address, "null reverse-path: nobody to report to");
-    return Fate::dropped_null_sender;
-  }
-  if (entry.report_to == ReportTo::sender && wants_no_failure(recipient)) {
-    inside_->stage_end(transaction, entry, recipient);
-    inside_->trace(transaction, entry.id, "removed", address, "the sender asked for no report");
-    return Fate::dropped_unwanted;
-  }
-  if (entry.report_to == ReportTo::sender) {
-    inside_->stage_end(transaction, entry, recipient);
-    inside_->trace(transaction, entry.id, "reported", address, "to <" + entry.reverse_path.text() + '>');
-    return Fate::report_sender;
-  }
-  next.state = RecipientState::held;
-  next.due = now + std::chrono::floor<std::chrono::microseconds>(inside_->settings.expire_after);
-  inside_->trace(transaction, entry.id, "held", address, "until released, removed or expired");
-  inside_->stage_change(transaction, entry.id, recipient, next);
-  return Fate::held_for_postmaster;
 }
 
 void Queue::Inside::stage_entry(store::Transaction& transaction, const Entry& entry) {

@@ -279,6 +279,8 @@ class Queue {
   /// What an outcome amounts to: one that is deferred when the entry's time is over has failed, with 4.4.7, or 5.4.7
   /// where the sender set that time, and keeps its reply. The caller settles with it and quotes it in a report.
   [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
+  /// The same for a recipient, which may have a sender of its own, or nothing to be delivered.
+  [[nodiscard]] Outcome judged(const Entry& entry, const Recipient& recipient, const Outcome& outcome) const;
 
   /// Puts the end of one attempt, as it was judged, into `transaction`: the recipient's next due time (by the retry
   /// table, also when the entry's time is over: then something else was in the way of its end), its way out of the

@@ -11,8 +11,9 @@ namespace postrider::queue {
 namespace {
 
 constexpr std::uint8_t kEntryFormat = 2;
-constexpr std::uint8_t kRecipientFormat = 2;
+constexpr std::uint8_t kRecipientFormat = 3;
 constexpr std::uint8_t kWithoutRequests = 1;  // of both, before requests were kept (docs/decisions/0011)
+constexpr std::uint8_t kWithoutMore = 2;      // of recipients, before the list, the hold and the remote (0012)
 constexpr std::uint8_t kTraceFormat = 1;
 constexpr std::uint64_t kU32Max = 0xFFFF'FFFF;
 
@@ -29,9 +30,11 @@ Result<mail::Address> read_address(RecordReader& in) {
   return address;
 }
 
-/// The format in which a record was written: the current one, or the one before it.
+/// The format in which a record was written: the current one, or one before it.
 std::uint8_t format_of(std::string_view octets, std::uint8_t current) {
-  return octets.starts_with(static_cast<char>(kWithoutRequests)) ? kWithoutRequests : current;
+  if (octets.empty()) return current;
+  const auto first = static_cast<std::uint8_t>(octets.front());
+  return first >= kWithoutRequests && first < current ? first : current;
 }
 
 // What was asked for begins with a number that says which of it there is: one octet, 0, where nothing was.
@@ -51,6 +54,15 @@ constexpr std::uint64_t kOnFailure = 1U << 2U;
 constexpr std::uint64_t kOnDelay = 1U << 3U;
 constexpr std::uint64_t kOriginalGiven = 1U << 4U;
 constexpr std::uint64_t kRecipientAll = (1U << 5U) - 1;
+
+// What a recipient has beside begins alike: 0 for most.
+constexpr std::uint64_t kOwnPath = 1;
+constexpr std::uint64_t kOwnPathIsNull = 1U << 1U;
+constexpr std::uint64_t kDelayReported = 1U << 2U;
+constexpr unsigned kOrderedShift = 3;  // two bits each
+constexpr unsigned kHeldWhyShift = 5;
+constexpr std::uint64_t kLastRemote = 1U << 7U;
+constexpr std::uint64_t kMoreAll = (1U << 8U) - 1;
 
 void write_request(RecordWriter& out, const mail::SenderRequest& request) {
   std::uint64_t what = request.utf8 == mail::Utf8::yes ? kUtf8 : 0;
@@ -140,6 +152,42 @@ Result<mail::RecipientRequest> read_recipient_request(RecordReader& in) {
   return request;
 }
 
+void write_more(RecordWriter& out, const Recipient& recipient) {
+  std::uint64_t what = recipient.delay_reported ? kDelayReported : 0;
+  if (recipient.reverse_path) what |= kOwnPath | (recipient.reverse_path->is_null() ? kOwnPathIsNull : 0);
+  what |= static_cast<std::uint64_t>(recipient.ordered) << kOrderedShift;
+  what |= static_cast<std::uint64_t>(recipient.held_why) << kHeldWhyShift;
+  what |= recipient.last_remote.empty() ? 0 : kLastRemote;
+  out.number(what);
+  if (recipient.reverse_path && !recipient.reverse_path->is_null())
+    write_address(out, recipient.reverse_path->address());
+  if (!recipient.last_remote.empty()) out.text(recipient.last_remote);
+}
+
+Result<void> read_more(RecordReader& in, Recipient& recipient) {
+  const std::uint64_t what = in.number_up_to(kMoreAll);
+  const std::uint64_t ordered = what >> kOrderedShift & 3U;
+  const bool null_path = (what & kOwnPathIsNull) != 0;
+  if (ordered > static_cast<std::uint64_t>(Ordered::expand) || (null_path && (what & kOwnPath) == 0))
+    return error(Error::corrupt, "queue.record", "recipient");
+  recipient.ordered = static_cast<Ordered>(ordered);
+  recipient.held_why = static_cast<HeldWhy>(what >> kHeldWhyShift & 3U);  // all four have a meaning
+  recipient.delay_reported = (what & kDelayReported) != 0;
+  if (null_path) {
+    recipient.reverse_path = mail::Path::null();
+  } else if ((what & kOwnPath) != 0) {
+    Result<mail::Address> own = read_address(in);
+    if (!own) return fail(own);
+    recipient.reverse_path = mail::Path(std::move(*own));
+  }
+  if ((what & kLastRemote) != 0) {
+    recipient.last_remote = in.text();
+    if (recipient.last_remote.empty() || !std::ranges::all_of(recipient.last_remote, &mail::is_printable_ascii))
+      return error(Error::corrupt, "queue.record", "remote");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string to_record(const Entry& entry) {
@@ -208,6 +256,7 @@ std::string to_record(const Recipient& recipient) {
       .signed_number(to_micros(recipient.due));
   out.text(recipient.last_reply);
   write_request(out, recipient.request);
+  write_more(out, recipient);
   return std::move(out).finish();
 }
 
@@ -238,6 +287,10 @@ Result<Recipient> read_recipient(std::uint32_t number, const store::Entry& store
     Result<mail::RecipientRequest> request = read_recipient_request(in);
     if (!request) return fail(request);
     recipient.request = std::move(*request);
+  }
+  if (format != kWithoutRequests && format != kWithoutMore) {
+    const Result<void> more = read_more(in, recipient);
+    if (!more) return fail(more);
   }
   const Result<void> ended = in.end();
   if (!ended) return fail(ended);

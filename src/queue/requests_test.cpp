@@ -58,7 +58,7 @@ TEST(FutureRelease, TheLifetimeBeginsWithTheRelease) {
   Bench bench;
   const NewEntry made = accepted_with(bench, hold_for(days(30)));
   Fate fate = Fate::retried;
-  while (fate == Fate::retried) fate = bench.settled(bench.next(), Attempt::deferred);
+  while (stays_due(fate)) fate = bench.settled(bench.next(), Attempt::deferred);
   EXPECT_EQ(fate, Fate::report_sender);
   const Duration lived = bench.world.clock.wall() - made.arrival;
   EXPECT_GE(lived, days(35));
@@ -92,7 +92,7 @@ TEST(DeliverBy, ModeNotifyGoesOnToTheEnd) {
   Bench bench;
   const NewEntry made = accepted_with(bench, deliver_by(minutes(7), mail::DeliverBy::Mode::notify));
   Fate fate = Fate::retried;
-  while (fate == Fate::retried) {
+  while (stays_due(fate)) {
     Job job = bench.next();
     EXPECT_FALSE(bench.queue->overdue(job.entry));
     fate = bench.settled(std::move(job), Attempt::deferred);

@@ -13,15 +13,20 @@ using std::chrono::minutes;
 Settings default_settings() {
   return {.retry = {minutes(5), minutes(10), minutes(20), minutes(40), hours(1), hours(2)},
           .expire_after = hours(5 * 24),
-          .expire_after_bounce = hours(2 * 24)};
+          .expire_after_bounce = hours(2 * 24),
+          .warn_after = hours(4)};
+}
+
+Duration delay_by(std::span<const Duration> table, std::uint32_t attempts, Random& random) {
+  check(!table.empty() && attempts > 0, "retry_delay: a table and an attempt");
+  const std::size_t step = std::min<std::size_t>(attempts - 1, table.size() - 1);
+  const auto permille =
+      static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
+  return table[step] / 1000 * permille;
 }
 
 Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& random) {
-  check(!settings.retry.empty() && attempts > 0, "retry_delay: a table and an attempt");
-  const std::size_t step = std::min<std::size_t>(attempts - 1, settings.retry.size() - 1);
-  const auto permille =
-      static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
-  return settings.retry[step] / 1000 * permille;
+  return delay_by(settings.retry, attempts, random);
 }
 
 WallTime released_at(const mail::SenderRequest& request, WallTime arrival) {

@@ -18,13 +18,15 @@ namespace postrider::queue::test {
 
 inline mail::Address address(std::string_view text) { return mail::Address::parse(text).value(); }
 
+inline bool stays_due(Fate fate) { return fate == Fate::retried || fate == Fate::report_delay; }
+
 /// Takes the store that a test brings; the simulated one otherwise.
 struct Bench {
   explicit Bench(std::size_t active_max = kActiveEntriesMax) : active(active_max) { open(); }
 
   void open() {
     store = std::make_unique<store::SimStore>(store::SimStoreOptions{.disk = &disk, .random = &random});
-    queue = std::make_unique<Queue>(store.get(), &world.clock, &random, default_settings(), &world.events, active);
+    queue = std::make_unique<Queue>(store.get(), &world.clock, &random, settings, &world.events, active);
   }
   void crash() {
     store->crash();
@@ -111,7 +113,8 @@ struct Bench {
     Entry entry = job->entry;
     std::vector<Fate> fates;
     for (const Recipient& recipient : job->recipients) {
-      const Result<Fate> fate = queue->stage_settle(transaction, entry, recipient, queue->judged(entry, outcome));
+      const Result<Fate> fate =
+          queue->stage_settle(transaction, entry, recipient, queue->judged(entry, recipient, outcome));
       if (!fate) co_return fail(fate);
       fates.push_back(*fate);
     }
@@ -146,6 +149,7 @@ struct Bench {
   SeededRandom random{7};
   QueueIds ids{&world.clock, &random};
   std::size_t active;
+  Settings settings = default_settings();
   std::unique_ptr<store::SimStore> store;
   std::unique_ptr<Queue> queue;
 };
