@@ -2,6 +2,8 @@
 
 #include "core/check.hpp"
 #include "core/text.hpp"
+#include "mail/dsn_text.hpp"
+#include "mail/header_section.hpp"
 #include "mail/printable.hpp"
 #include "mail/xtext.hpp"
 
@@ -16,48 +18,22 @@ namespace {
 constexpr std::size_t kOutsideTextOctetsMax =
     900;  // of one quoted line: below 998 with what stands before it (5322 §2.1.1)
 
-std::string quoted(std::string_view outside) {
-  std::string flat(outside.substr(0, kOutsideTextOctetsMax));
-  std::ranges::replace_if(flat, [](char c) { return c == '\r' || c == '\n' || c == '\t'; }, ' ');
-  return printable_ascii(flat, kOutsideTextOctetsMax);
+/// The original's Message-ID when it is one that may be quoted: `<…@…>`, printable ASCII without blanks. Else empty.
+std::string message_id_of(std::string_view headers) {
+  HeaderCollector collector;
+  if (!collector.append(headers)) return {};
+  const Result<HeaderSection> section = std::move(collector).finish();
+  const std::string_view id = section ? section->first("Message-ID") : std::string_view();
+  const bool fits = id.size() <= kOutsideTextOctetsMax && id.starts_with('<') && id.ends_with('>') &&
+                    id.contains('@') && id.find_first_of("<>", 1) == id.size() - 1 &&
+                    std::ranges::all_of(id, [](char c) { return c > ' ' && c <= '~'; });
+  return fits ? std::string(id) : std::string();
 }
 
-std::string_view subject_of(DsnAction action) {
-  switch (action) {
-    case DsnAction::failed: return "Your message could not be delivered";
-    case DsnAction::delayed: return "Your message is delayed";
-    case DsnAction::delivered: return "Your message was delivered";
-    case DsnAction::relayed: return "Your message was passed on";
-    case DsnAction::expanded: return "Your message was sent to the members of a list";
-  }
-  return {};
-}
-
-std::string_view name_of(DsnAction action) {
-  switch (action) {
-    case DsnAction::failed: return "failed";  // 3464 §2.3.3
-    case DsnAction::delayed: return "delayed";
-    case DsnAction::delivered: return "delivered";
-    case DsnAction::relayed: return "relayed";
-    case DsnAction::expanded: return "expanded";
-  }
-  return {};
-}
-
-std::string_view lead_of(DsnAction action) {
-  switch (action) {
-    case DsnAction::failed: return "Your message could not be delivered to these recipients:\r\n";
-    case DsnAction::delayed:
-      return "Your message could not be delivered yet to these recipients. You need to do nothing;\r\n";
-    case DsnAction::delivered: return "Your message was delivered to these recipients:\r\n";
-    case DsnAction::relayed:
-      return "Your message for these recipients was passed on to a system that sends no reports of\r\n"
-             "success:\r\n";
-    case DsnAction::expanded:
-      return "Your message for these recipients was sent on to the addresses that they stand for. You\r\n"
-             "will not be told of each of those:\r\n";
-  }
-  return {};
+/// A reply of SMTP: its code stands first.
+bool is_reply(std::string_view text) {
+  return text.size() >= 3 && std::ranges::all_of(text.substr(0, 3), is_digit_ascii) &&
+         (text.size() == 3 || text[3] == ' ' || text[3] == '-');
 }
 
 /// Builds one report. `utf8_`: there is UTF-8 in it, and the reader takes it.
@@ -102,48 +78,39 @@ class Builder {
         "Subject: {2}\r\n"
         "Date: {3}\r\n"
         "Message-ID: <{4}.{5}@{0}>\r\n"
+        "{8}"
         "Auto-Submitted: auto-replied\r\n"  // 3834 §5
         "MIME-Version: 1.0\r\n"
         "Content-Type: multipart/report; report-type={6}delivery-status;\r\n"  // 6522 §3, 6533 §4
         "\tboundary=\"{5}\"\r\n"
         "{7}\r\n",
-        input_.reporting_mta, input_.to.text(), subject_of(input_.action), to_rfc5322_date(input_.at), input_.queue_id,
-        input_.boundary, utf8_ ? "global-" : "", eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+        input_.reporting_mta, input_.to.text(), subject_of(gravest_action(input_)), to_rfc5322_date(input_.at),
+        input_.queue_id, input_.boundary, utf8_ ? "global-" : "",
+        eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "", thread_fields());
   }
 
-  /// An address for people.
-  [[nodiscard]] std::string shown(const Address& address) const {
-    return utf8_ || address.is_ascii() ? address.text() : encode_utf8_address(address.text());
+  /// 5322 §3.6.4: so that people's programs show the report beside the message.
+  [[nodiscard]] std::string thread_fields() const {
+    const std::string id = message_id_of(input_.original_headers);
+    return id.empty() ? std::string() : fmt::format("In-Reply-To: {0}\r\nReferences: {0}\r\n", id);
   }
 
   /// 3464 §2.3.1 with 6533 §3: `rfc822;a@b`, or `utf-8;…`, escaped where the report is ASCII.
   [[nodiscard]] std::string typed(const Address& address) const {
-    return (address.is_ascii() ? "rfc822;" : "utf-8;") + shown(address);
+    return address.is_ascii() ? "rfc822;" + address.text()
+                              : "utf-8;" + (utf8_ ? address.text() : encode_utf8_address(address.text()));
   }
 
   [[nodiscard]] std::string text_part() const {
-    std::string out = content_type(utf8_ ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8_);
-    out += fmt::format("This is the mail system of {}.\r\n\r\n{}", input_.reporting_mta, lead_of(input_.action));
-    if (input_.action == DsnAction::delayed) {
-      out += input_.will_retry_until
-                 ? fmt::format("it is tried again until {}.\r\n", to_rfc5322_date(*input_.will_retry_until))
-                 : "it is tried again.\r\n";
-    }
-    for (const DsnRecipient& recipient : input_.recipients) {
-      out += fmt::format("\r\n<{}>\r\n", shown(recipient.final_recipient));
-      if (recipient.original_recipient)
-        out += fmt::format("  (given as <{}>)\r\n", shown(*recipient.original_recipient));
-      if (!recipient.remote_mta.empty()) out += fmt::format("  {} said:\r\n", quoted(recipient.remote_mta));
-      out += fmt::format("  {}\r\n", recipient.diagnostic.empty() ? recipient.status : quoted(recipient.diagnostic));
-    }
-    return out + fmt::format("\r\nReference: {}\r\n", input_.queue_id);
+    return content_type(utf8_ ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8_) +
+           dsn_text(input_, utf8_);
   }
 
   /// Without its CRLF; empty when there is none. 3464 §2.3.1: the value as it was before xtext.
   [[nodiscard]] std::string original_recipient(const DsnRecipient& recipient) const {
     if (!recipient.original_type.empty()) {
       const bool as_it_is = utf8_ || is_ascii(recipient.original);
-      return fmt::format("Original-Recipient: {};{}", quoted(recipient.original_type),
+      return fmt::format("Original-Recipient: {};{}", quoted_outside(recipient.original_type),
                          as_it_is ? printable(recipient.original) : encode_utf8_address(recipient.original));
     }
     return recipient.original_recipient ? "Original-Recipient: " + typed(*recipient.original_recipient) : std::string();
@@ -151,15 +118,20 @@ class Builder {
 
   /// 3464 §2.3: one group of fields for each recipient.
   [[nodiscard]] std::string recipient_fields(const DsnRecipient& recipient) const {
+    const DsnAction action = recipient.action.value_or(input_.action);
     std::string out = "\r\n";
     const std::string original = original_recipient(recipient);
     if (!original.empty()) out += original + "\r\n";
     out += fmt::format("Final-Recipient: {}\r\nAction: {}\r\nStatus: {}\r\n", typed(recipient.final_recipient),
-                       name_of(recipient.action.value_or(input_.action)), quoted(recipient.status));
-    if (!recipient.remote_mta.empty()) out += fmt::format("Remote-MTA: dns;{}\r\n", quoted(recipient.remote_mta));
-    if (!recipient.diagnostic.empty()) out += fmt::format("Diagnostic-Code: smtp;{}\r\n", quoted(recipient.diagnostic));
+                       name_of(action), quoted_outside(recipient.status));
+    if (!recipient.remote_mta.empty())
+      out += fmt::format("Remote-MTA: dns;{}\r\n", quoted_outside(recipient.remote_mta));
+    if (!recipient.diagnostic.empty())  // 3464 §2.3.6: what is no reply of SMTP has a type of its own
+      out += fmt::format("Diagnostic-Code: {};{}\r\n", is_reply(recipient.diagnostic) ? "smtp" : "x-postrider",
+                         quoted_outside(recipient.diagnostic));
     out += fmt::format("Last-Attempt-Date: {}\r\n", to_rfc5322_date(recipient.last_attempt.value_or(input_.at)));
-    if (input_.will_retry_until)
+    out += fmt::format("Final-Log-ID: {}\r\n", input_.queue_id);
+    if (input_.will_retry_until && action == DsnAction::delayed)  // 3464 §2.3.9: of these only
       out += fmt::format("Will-Retry-Until: {}\r\n", to_rfc5322_date(*input_.will_retry_until));
     return out;
   }
@@ -167,7 +139,7 @@ class Builder {
   [[nodiscard]] std::string status_part() const {
     std::string out = content_type(utf8_ ? "message/global-delivery-status" : "message/delivery-status", utf8_);
     if (!input_.envelope_id.empty())  // 3464 §2.2.1: as it was before xtext
-      out += fmt::format("Original-Envelope-Id: {}\r\n", quoted(input_.envelope_id));
+      out += fmt::format("Original-Envelope-Id: {}\r\n", quoted_outside(input_.envelope_id));
     out += fmt::format("Reporting-MTA: dns;{}\r\nX-Postrider-Queue-ID: {}\r\nArrival-Date: {}\r\n",
                        input_.reporting_mta, input_.queue_id, to_rfc5322_date(input_.arrival));
     for (const DsnRecipient& recipient : input_.recipients) out += recipient_fields(recipient);

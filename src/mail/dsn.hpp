@@ -51,6 +51,8 @@ struct Dsn {
   bool has_eight_bit = false;
 };
 
+/// The text for people says of each recipient what happened, what the remote said and what to do (dsn_text.hpp); the
+/// subject is that of the gravest outcome. Answers the original's Message-ID where `original_headers` has one.
 /// Quotes printable ASCII of outside text only; with UTF-8 as `Dsn::utf8` says also well-formed UTF-8 of header fields
 /// and addresses.
 [[nodiscard]] Dsn build_dsn(const DsnInput& input);

@@ -287,10 +287,7 @@ class Parser {
       const auto [before, comment] = split_once(status, '(');
       recipient.diagnostic = one_line(comment.substr(0, comment.rfind(')')), kReportDiagnosticOctetsMax);
     }
-    if (recipient.diagnostic.empty()) {
-      const bool own = !said.empty() && said.data() != text_.reason.data();
-      if (own || find_reply_code(said).code != 0) recipient.diagnostic = diagnostic_of(said);
-    }
+    if (recipient.diagnostic.empty() && find_reply_code(said).code != 0) recipient.diagnostic = diagnostic_of(said);
     conclude(recipient, said);
     add(std::move(recipient));
   }

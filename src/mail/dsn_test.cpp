@@ -1,6 +1,8 @@
 #include "mail/dsn.hpp"
 
 #include "core/text.hpp"
+#include "mail/dsn_parse.hpp"
+#include "mail/dsn_text.hpp"
 #include "mail/header_section.hpp"
 #include "mail/trace_fields.hpp"
 
@@ -97,6 +99,13 @@ TEST(TraceFields, ReturnPathAndDeliveredTo) {
 
 std::string text_of(const Dsn& dsn) { return dsn.before + dsn.after; }
 
+/// In one line.
+std::string words_of(const DsnInput& input) {
+  std::string text = dsn_text(input, false);
+  for (std::size_t at = text.find("\r\n"); at != std::string::npos; at = text.find("\r\n")) text.replace(at, 2, " ");
+  return text;
+}
+
 DsnInput input() {
   return {.reporting_mta = "mx.example.test",
           .queue_id = "q1",
@@ -191,7 +200,10 @@ TEST(Dsn, SuccessIsDeliveredOrRelayed) {
   EXPECT_TRUE(text_of(build_dsn(good)).contains("Subject: Your message was delivered\r\n"));
   good.action = DsnAction::relayed;
   EXPECT_TRUE(text_of(build_dsn(good)).contains("Action: relayed\r\n"));
-  EXPECT_TRUE(text_of(build_dsn(good)).contains("sends no reports of\r\nsuccess:\r\n"));
+  EXPECT_TRUE(words_of(good).contains("sends no reports of success"));
+  good.action = DsnAction::expanded;
+  EXPECT_TRUE(text_of(build_dsn(good)).contains("Action: expanded\r\n"));
+  EXPECT_TRUE(words_of(good).contains("addresses that they stand for"));
 }
 
 TEST(Dsn, TheWholeMessageGoesBetweenItsParts) {
@@ -255,6 +267,144 @@ TEST(Dsn, LongUtf8LinesAreCutBetweenCharacters) {
     EXPECT_TRUE(is_utf8(text));
     EXPECT_TRUE(text.contains(shift + "S: x\xc3\xa9"));
   }
+}
+
+DsnRecipient recipient(std::string_view of, std::string status, std::string diagnostic) {
+  return {.final_recipient = utf8_address(of),
+          .original_recipient = std::nullopt,
+          .original_type = {},
+          .original = {},
+          .status = std::move(status),
+          .diagnostic = std::move(diagnostic),
+          .remote_mta = "mx.y.test"};
+}
+
+TEST(Dsn, IsReadAsWhatItWasMadeFrom) {
+  struct Kind {
+    DsnAction action;
+    std::string_view status;
+    std::string_view reply;
+    BounceClass bounce_class;
+  };
+  constexpr auto kKinds = std::to_array<Kind>({
+      {DsnAction::failed, "5.1.1", "550 5.1.1 no such user", BounceClass::hard},
+      {DsnAction::failed, "4.4.7", "451 4.4.1 connection timed out", BounceClass::soft},
+      {DsnAction::failed, "5.4.4", "no way there", BounceClass::hard},
+      {DsnAction::delayed, "4.2.2", "452 4.2.2 over quota", BounceClass::soft},
+      {DsnAction::delivered, "2.0.0", "", BounceClass::unknown},
+      {DsnAction::relayed, "2.1.5", "250 2.1.5 ok", BounceClass::unknown},
+      {DsnAction::expanded, "2.1.5", "", BounceClass::unknown},
+  });
+  for (const Kind& kind : kKinds) {
+    for (const std::string_view of : {"bob@y.test", "\"b b;c\"@y.test",
+                                      "j\xc3\xb6rg@b\xc3\xbc"
+                                      "cher.test"}) {
+      for (const Utf8 utf8 : {Utf8::no, Utf8::yes}) {
+        DsnInput made = input();
+        made.action = kind.action;
+        made.utf8 = utf8;
+        made.envelope_id = "id";
+        made.will_retry_until = kAt + std::chrono::hours(120);
+        made.original_headers = "Message-ID: <m.1@x.test>\r\nTo: somebody@else.test\r\n";
+        made.recipients = {recipient(of, std::string(kind.status), std::string(kind.reply)),
+                           recipient("ann@y.test", std::string(kind.status), "")};
+        made.recipients[0].original_type = "rfc822";
+        made.recipients[0].original = "list@x.test";
+        made.recipients[1].original_recipient = utf8_address("\xc3\xa4@x.test");
+        const ParsedReport read = parse_report(text_of(build_dsn(made)));
+        ASSERT_EQ(read.kind, ReportKind::dsn);
+        EXPECT_EQ(read.original_message_id, "m.1@x.test");
+        ASSERT_EQ(read.recipients.size(), 2U);
+        for (std::size_t i = 0; i < 2; ++i) {
+          const ReportedRecipient& one = read.recipients[i];
+          EXPECT_EQ(utf8_address(one.final), made.recipients[i].final_recipient);
+          EXPECT_EQ(one.action, name_of(kind.action));
+          EXPECT_EQ(one.status, kind.status);
+          EXPECT_EQ(one.bounce_class, kind.bounce_class);
+        }
+        EXPECT_EQ(read.recipients[0].original, "list@x.test");
+        EXPECT_EQ(read.recipients[1].original, "\xc3\xa4@x.test");
+        EXPECT_EQ(read.recipients[0].diagnostic, kind.reply);
+      }
+    }
+  }
+}
+
+TEST(Dsn, OneReportTellsOfDifferentOutcomes) {
+  DsnInput mixed = input();
+  mixed.action = DsnAction::delivered;
+  mixed.will_retry_until = kAt + std::chrono::hours(120);
+  mixed.recipients = {recipient("a@y.test", "2.0.0", ""), recipient("b@y.test", "5.2.2", "552 5.2.2 full"),
+                      recipient("c@y.test", "4.4.1", "451 4.4.1 later"), recipient("d@y.test", "5.1.1", "550 no")};
+  mixed.recipients[1].action = DsnAction::failed;
+  mixed.recipients[2].action = DsnAction::delayed;
+  mixed.recipients[3].action = DsnAction::failed;
+  mixed.recipients[3].last_attempt = kAt;
+  EXPECT_EQ(gravest_action(mixed), DsnAction::failed);
+  const std::string text = text_of(build_dsn(mixed));
+  expect_clean(text);
+  EXPECT_TRUE(text.contains("Subject: Your message could not be delivered\r\n"));
+  EXPECT_LT(text.find("<b@y.test>"), text.find("<d@y.test>"));  // those of one outcome together, the gravest first
+  EXPECT_LT(text.find("<d@y.test>"), text.find("<c@y.test>"));
+  EXPECT_LT(text.find("<c@y.test>"), text.find("<a@y.test>"));
+  EXPECT_EQ(text.find("Will-Retry-Until: "), text.rfind("Will-Retry-Until: "));
+  EXPECT_TRUE(text.contains("Last-Attempt-Date: Mon, 4 May 2026 07:11:04 +0000\r\n"));
+  EXPECT_TRUE(text.contains("Final-Log-ID: q1\r\n"));
+  const ParsedReport read = parse_report(text);
+  ASSERT_EQ(read.recipients.size(), 4U);
+  EXPECT_EQ(read.recipients[0].action, "delivered");
+  EXPECT_EQ(read.recipients[1].category, BounceCategory::mailbox_full);
+  EXPECT_EQ(read.recipients[2].action, "delayed");
+}
+
+TEST(Dsn, SaysWhatToDo) {
+  struct Case {
+    std::string_view status;
+    std::string_view words;
+  };
+  for (const Case& c : std::to_array<Case>({
+           {"5.1.1", "Check the address for mistakes"},
+           {"5.1.2", "Check what stands behind the @"},
+           {"5.1.10", "takes no mail at all"},
+           {"5.2.2", "mailbox is full"},
+           {"5.3.4", "too big"},
+           {"4.4.7", "We tried for 5 days and gave up."},
+           {"5.4.7", "We tried for 5 days and gave up."},
+           {"5.4.6", "in circles"},
+           {"5.6.7", "addresses that are not ASCII"},
+           {"5.7.1", "refuses the message by its policy"},
+           {"5.0.0", "does not take the message"},
+           {"", "does not take the message"},
+       })) {
+    DsnInput failed = input();
+    failed.at = kAt + std::chrono::hours(121);
+    failed.recipients = {recipient("bob@y.test", std::string(c.status), "550 x")};
+    EXPECT_TRUE(words_of(failed).contains(c.words)) << dsn_text(failed, false);
+  }
+  DsnInput delayed = input();
+  delayed.action = DsnAction::delayed;
+  delayed.will_retry_until = kAt;
+  EXPECT_TRUE(words_of(delayed).contains("You need to do nothing"));
+  EXPECT_FALSE(words_of(delayed).contains("Check"));
+}
+
+TEST(Dsn, AnswersTheOriginalOnlyByAProperMessageId) {
+  DsnInput made = input();
+  made.original_headers = "Message-ID: <m.1@x.test>\r\n";
+  EXPECT_TRUE(text_of(build_dsn(made)).contains("\r\nIn-Reply-To: <m.1@x.test>\r\nReferences: <m.1@x.test>\r\n"));
+  for (const std::string_view bad :
+       {"", "m.1@x.test", "<m.1>", "<a@b> <c@d>", "<a b@c>", "<a\x01@b>", "<\xc3\xa4@b>", "<a@b>\r\n X: y"}) {
+    made.original_headers = "Message-ID: " + std::string(bad) + "\r\n";
+    EXPECT_FALSE(text_of(build_dsn(made)).contains("In-Reply-To")) << bad;
+  }
+  made.original_headers = "Message-ID: <" + std::string(1000, 'x') + "@b>\r\n";
+  EXPECT_FALSE(text_of(build_dsn(made)).contains("In-Reply-To"));
+}
+
+TEST(Dsn, WhatIsNoReplyIsNotCalledOne) {
+  DsnInput own = input();
+  own.recipients[0].diagnostic = "no way to there";
+  EXPECT_TRUE(text_of(build_dsn(own)).contains("Diagnostic-Code: x-postrider;no way to there\r\n"));
 }
 
 }  // namespace

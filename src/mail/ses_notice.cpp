@@ -32,6 +32,43 @@ std::string_view member(std::string_view object, std::string_view name) {
   return object.substr(0, std::min(object.find('"'), kMemberOctetsMax));
 }
 
+/// `"recipients":["a@b","c@d"]` of what was delivered, in one answer.
+void read_delivered(std::string_view octets, SesNotice& out) {
+  octets.remove_prefix(std::min(octets.find(R"("delivery":)"), octets.size()));
+  const std::string diagnostic(member(octets, R"("smtpResponse":)"));
+  constexpr std::string_view kList = R"("recipients":[)";
+  octets.remove_prefix(std::min(octets.find(kList), octets.size()));
+  if (octets.empty()) return;
+  octets.remove_prefix(kList.size());
+  octets = octets.substr(0, octets.find(']'));
+  for (std::size_t at = octets.find('"'); at != std::string_view::npos; at = octets.find('"')) {
+    octets.remove_prefix(at + 1);
+    const std::string_view address = octets.substr(0, octets.find('"'));
+    octets.remove_prefix(std::min(address.size() + 1, octets.size()));
+    if (out.recipients.size() == kReportRecipientsMax) return;
+    out.recipients.push_back({.address = reported_address(address.substr(0, kMemberOctetsMax)),
+                              .action = "delivered",
+                              .status = {},
+                              .diagnostic = diagnostic});
+  }
+}
+
+/// The objects with an `emailAddress`.
+void read_named(std::string_view rest, SesNotice& out) {
+  constexpr std::string_view kAddress = R"("emailAddress":)";
+  for (std::size_t at = rest.find(kAddress); at != std::string_view::npos; at = rest.find(kAddress)) {
+    rest.remove_prefix(at);
+    std::string_view object = rest.substr(0, 4 * kMemberOctetsMax);
+    object = object.substr(0, object.find('}'));
+    if (out.recipients.size() == kReportRecipientsMax) return;
+    out.recipients.push_back({.address = reported_address(member(object, kAddress)),
+                              .action = out.kind == SesNotice::Kind::bounce ? "failed" : "abuse",
+                              .status = std::string(member(object, R"("status":)")),
+                              .diagnostic = std::string(member(object, R"("diagnosticCode":)"))});
+    rest.remove_prefix(kAddress.size());
+  }
+}
+
 }  // namespace
 
 SesNotice read_ses_notice(std::string_view text) {
@@ -46,27 +83,11 @@ SesNotice read_ses_notice(std::string_view text) {
   if (out.kind == SesNotice::Kind::none) return out;
   out.message_id = member(octets, R"("name":"Message-ID","value":)");
   if (out.kind == SesNotice::Kind::delivery) {
-    const std::size_t at = std::min(octets.find(R"("delivery":)"), octets.size());
-    const std::string_view delivery = std::string_view(octets).substr(at);
-    out.recipients.push_back({.address = reported_address(member(delivery, R"("recipients":)")),
-                              .action = "delivered",
-                              .status = {},
-                              .diagnostic = std::string(member(delivery, R"("smtpResponse":)"))});
-    return out;
+    read_delivered(octets, out);
+  } else {
+    read_named(octets, out);
   }
-  std::string_view rest = octets;
-  constexpr std::string_view kAddress = R"("emailAddress":)";
-  for (std::size_t at = rest.find(kAddress); at != std::string_view::npos; at = rest.find(kAddress)) {
-    rest.remove_prefix(at);
-    std::string_view object = rest.substr(0, 4 * kMemberOctetsMax);
-    object = object.substr(0, object.find('}'));
-    if (out.recipients.size() == kReportRecipientsMax) break;
-    out.recipients.push_back({.address = reported_address(member(object, kAddress)),
-                              .action = out.kind == SesNotice::Kind::bounce ? "failed" : "abuse",
-                              .status = std::string(member(object, R"("status":)")),
-                              .diagnostic = std::string(member(object, R"("diagnosticCode":)"))});
-    rest.remove_prefix(kAddress.size());
-  }
+  if (out.recipients.empty()) out.kind = SesNotice::Kind::none;
   return out;
 }
 
