@@ -27,8 +27,8 @@ max_use = 10000
 class Sink:
     """postrider_smtp_sink at `places`, in a process of its own."""
 
-    def __init__(self, build, *places, log=None, port=0, delay_ms=10_000):
-        words = ["--log", log] if log else []
+    def __init__(self, build, *places, log=None, port=0, delay_ms=10_000, refuse=None):
+        words = [*(["--log", log] if log else []), *(["--refuse", refuse] if refuse else [])]
         self.process = Process([build / "postrider_smtp_sink", port, *places, "--delay", delay_ms, *words], stdin=subprocess.PIPE)
         self.port = self.process.wait_line(lambda line: line.startswith("{") and json.loads(line), "its port")["port"]
 

@@ -1,9 +1,10 @@
 // postrider_smtp_sink: a next hop that takes everything and is never the bottleneck: one thread, many addresses.
 //
-//   postrider_smtp_sink PORT ADDRESS… [--log FILE] [--delay MILLISECONDS]
+//   postrider_smtp_sink PORT ADDRESS… [--log FILE] [--delay MILLISECONDS] [--refuse TEXT]
 //
 // ADDRESS is [KIND:]A.B.C.D[+N]: N addresses from that one on, all on PORT (0: one that is free). KIND `slow` waits
-// MILLISECONDS (10,000) before each reply; `hole` never completes a connection. Prints {"port":…}, then, for every line
+// MILLISECONDS (10,000) before each reply; `hole` never completes a connection. Recipients with
+// TEXT before their @ are refused (550). Prints {"port":…}, then, for every line
 // `stats` on stdin, {"messages":…,"recipients":…,"octets":…,"connections":…,"last":…} (`last`: of the steady clock, in
 // seconds, when the last message was taken); ends with its stdin. The log has a line `SECONDS RECIPIENT` for each
 // recipient, written before the reply to the dot, and is complete when `stats` answers.
@@ -51,6 +52,7 @@ struct Options {
   std::uint16_t port = 0;
   std::vector<Place> places;
   std::string log;
+  std::string refuse;
   std::chrono::milliseconds delay{10'000};
 };
 
@@ -224,10 +226,9 @@ class Sink {
     if (starts("EHLO")) {
       say(key, session, "250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 104857600\r\n250 DSN\r\n");
     } else if (starts("RCPT")) {
-      const std::size_t from = line.find('<');
-      const std::size_t to = line.find('>', from);
-      if (to != std::string::npos) session.recipients.push_back(line.substr(from + 1, to - from - 1));
-      say(key, session, "250 2.1.5 Ok\r\n");
+      take_recipient(key, session, line);
+    } else if (starts("DATA") && session.recipients.empty()) {
+      say(key, session, "503 5.5.1 no recipients\r\n");
     } else if (starts("DATA")) {
       session.in_data = true;
       session.input.insert(0, "\r\n");
@@ -240,6 +241,16 @@ class Sink {
       say(key, session, "250 2.0.0 Ok\r\n");
     }
     return true;
+  }
+
+  void take_recipient(std::uint64_t key, Session& session, const std::string& line) {
+    const std::size_t from = line.find('<');
+    const std::size_t to = line.find('>', from);
+    const std::string recipient = to == std::string::npos ? "" : line.substr(from + 1, to - from - 1);
+    const bool is_refused =
+        !options_.refuse.empty() && recipient.substr(0, recipient.find('@')).ends_with(options_.refuse);
+    if (!is_refused) session.recipients.push_back(recipient);
+    say(key, session, is_refused ? "550 5.1.1 no such user\r\n" : "250 2.1.5 Ok\r\n");
   }
 
   void say(std::uint64_t key, Session& session, std::string_view text) {
@@ -320,6 +331,8 @@ bool parse(int argc, char** argv, Options* options) {
       if (!parse_place(word, &options->places.emplace_back())) return false;
     } else if (word == "--log" && i + 1 < argc) {
       options->log = argv[++i];
+    } else if (word == "--refuse" && i + 1 < argc) {
+      options->refuse = argv[++i];
     } else if (word == "--delay" && i + 1 < argc && parse_number(std::string_view(argv[++i]), &milliseconds)) {
       options->delay = std::chrono::milliseconds(milliseconds);
     } else {
@@ -334,7 +347,9 @@ bool parse(int argc, char** argv, Options* options) {
 int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, &options)) {
-    fmt::print(stderr, "postrider_smtp_sink PORT [slow:|hole:]ADDRESS[+N]… [--log FILE] [--delay MILLISECONDS]\n");
+    fmt::print(
+        stderr,
+        "postrider_smtp_sink PORT [slow:|hole:]ADDRESS[+N]… [--log FILE] [--delay MILLISECONDS] [--refuse TEXT]\n");
     return 2;
   }
   rlimit limit{};
