@@ -1,5 +1,6 @@
 // What every Resolver does alike: records from a file, simulated ones, and libunbound asking an nsd on loopback.
 #include "core/random.hpp"
+#include "core/signal.hpp"
 #include "core/test_run.hpp"
 #include "core/text.hpp"
 #include "dns/file_resolver.hpp"
@@ -453,6 +454,73 @@ TEST(UnboundResolver, EndsWithQuestionsUnderWay) {
   world.shard.poll();
   for (const std::optional<Error::Code>& code : codes) EXPECT_EQ(code, Error::cancelled);
   ::close(deaf);
+}
+
+/// A name server that answers 192.0.2.1, but not at all when a name begins with "silent".
+class HalfDeaf {
+ public:
+  HalfDeaf() : socket_(bound_udp_socket(&port_)), thread_([this] { run(); }) {}
+  HalfDeaf(const HalfDeaf&) = delete;
+  HalfDeaf& operator=(const HalfDeaf&) = delete;
+  ~HalfDeaf() {
+    ::shutdown(socket_, SHUT_RDWR);  // ends the read
+    thread_.join();
+    ::close(socket_);
+  }
+  [[nodiscard]] std::string at() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  void run() {
+    for (;;) {
+      std::array<char, 1500> buffer{};
+      sockaddr_in from{};
+      socklen_t size = sizeof from;
+      const ssize_t got =
+          ::recvfrom(socket_, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
+      if (got <= 12 || size == 0) return;
+      const std::string_view query(buffer.data(), static_cast<std::size_t>(got));
+      if (query.substr(13).starts_with("silent")) continue;  // behind the header and a length (1035 §4.1)
+      const std::size_t question_end = query.find('\0', 12) + 5;
+      std::string reply = std::string(query.substr(0, 2)) + std::string("\x81\x80\0\1\0\1\0\0\0\0", 10) +
+                          std::string(query.substr(12, question_end - 12)) +
+                          std::string("\xC0\x0C\0\1\0\1\0\0\0\0\0\4\xC0\0\2\1", 16);
+      ::sendto(socket_, reply.data(), reply.size(), 0, reinterpret_cast<const sockaddr*>(&from), size);
+    }
+  }
+  std::uint16_t port_ = 0;
+  int socket_;
+  std::thread thread_;
+};
+
+Task<void> ask_address(Resolver* resolver, std::string name, std::size_t* answered, Signal* asked) {
+  const Result<AddressAnswer> answer = co_await resolver->a(Name::parse(name).value());
+  if (answer) ++*answered;
+  asked->set();
+}
+
+Task<bool> ask_many(Resolver* resolver, Shard* shard, std::string_view what, int times, std::size_t* answered) {
+  std::vector<std::unique_ptr<Signal>> asked;
+  for (int i = 0; i < times; ++i) {
+    asked.push_back(std::make_unique<Signal>());
+    spawn(shard, "ask", ask_address(resolver, fmt::format("{}{}.test", what, i), answered, asked.back().get()));
+  }
+  for (const std::unique_ptr<Signal>& one : asked) (void)co_await one->wait(SteadyTime::never());
+  co_return true;
+}
+
+TEST(UnboundResolver, NamesWithoutAnAnswerDoNotMakeTheServerDead) {
+  const HalfDeaf server;
+  test::World world;
+  const auto resolver = make_unbound_resolver({.servers = {server.at()}, .trust_anchor = {}, .timeout = 3s}).value();
+  std::size_t answered = 0;
+  // libunbound gives a server up after 12 seconds in which whatever was asked got no answer.
+  for (int round = 0; round < 8; ++round) {
+    const std::string what = fmt::format("silent{}x", round);
+    test::run(world, ask_many(resolver.get(), &world.shard, what, 100, &answered), test::Threads::some);
+  }
+  EXPECT_EQ(answered, 0U);
+  test::run(world, ask_many(resolver.get(), &world.shard, "heard", 20, &answered), test::Threads::some);
+  EXPECT_EQ(answered, 20U);
 }
 
 Task<bool> ask_in_turn(Resolver* resolver, int times) {

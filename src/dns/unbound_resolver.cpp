@@ -27,7 +27,9 @@ constexpr int kTypeTxt = 16;
 constexpr int kTypeAaaa = 28;  // 3596 §2.1
 constexpr int kClassIn = 1;    // 1035 §3.2.4
 constexpr int kRcodeServfail = 2;
-constexpr std::size_t kAnswerOctetsMax = 64 * 1024;  // what a DNS message can hold at most
+constexpr std::size_t kAnswerOctetsMax = 64 * 1024;           // what a DNS message can hold at most
+constexpr Duration kAtOnce = std::chrono::milliseconds(100);  // nobody was asked, or a cache answered
+constexpr Duration kContextAgeLeast = std::chrono::seconds(1);
 
 /// Record data of one answer.
 struct Reply {
@@ -59,22 +61,31 @@ Result<Reply> to_reply(const ub_result& result) {
 
 class UnboundResolver;
 
-/// One question on its way. Belongs to the resolver's thread once it is taken from the inbox. libunbound's callback
-/// points to it.
-struct Question {
-  UnboundResolver* owner = nullptr;
-  std::uint64_t key = 0;
-  std::string name;
-  int type = 0;
-  Completion<Result<Reply>> answer;
-  SteadyTime until{};
-  int async_id = 0;
-};
-
 struct ContextDeleter {
   void operator()(ub_ctx* context) const { ub_ctx_delete(context); }
 };
 using Context = std::unique_ptr<ub_ctx, ContextDeleter>;
+
+/// A context of libunbound with what it went through.
+struct Asked {
+  Context context;
+  SteadyTime since{};
+  std::size_t late = 0;  ///< questions that it did not answer in time
+};
+
+/// One question on its way. Belongs to the resolver's thread once it is taken from the inbox. libunbound's callback
+/// points to it.
+struct Question {
+  UnboundResolver* owner = nullptr;
+  std::shared_ptr<Asked> with;
+  std::uint64_t key = 0;
+  std::string name;
+  int type = 0;
+  Completion<Result<Reply>> answer;
+  SteadyTime since{};
+  SteadyTime until{};
+  int async_id = 0;
+};
 
 std::unexpected<Error> unbound_error(int code, const std::string& doing) {
   const bool is_input = code == UB_SYNTAX || code == UB_READFILE;
@@ -103,7 +114,10 @@ Result<Context> make_context(const UnboundOptions& options) {
   static constexpr auto kOptions = std::to_array<Option>({
       {"msg-cache-size:", "64m"},
       {"rrset-cache-size:", "128m"},
-      {"max-query-restarts:", "8"},       // kCnameChainMax
+      {"max-query-restarts:", "8"},  // kCnameChainMax
+      {"outgoing-range:",
+       "1024"},  // sockets, one a question that waits: 16 by default, so that 16 dead domains stop all
+      {"num-queries-per-thread:", "4096"},
       {"do-not-query-localhost:", "no"},  // a forwarder on this host is usual
   });
   for (const Option& option : kOptions) {
@@ -136,8 +150,9 @@ Result<Context> make_context(const UnboundOptions& options) {
 
 class UnboundResolver final : public Resolver {
  public:
-  UnboundResolver(Context context, int wake, Duration timeout)
-      : context_(std::move(context)), wake_(wake), timeout_(timeout) {
+  UnboundResolver(UnboundOptions options, Context context, int wake)
+      : options_(std::move(options)), wake_(wake), timeout_(options_.timeout) {
+    renew(std::move(context));
     thread_ = std::thread([this] { run(); });
   }
   UnboundResolver(const UnboundResolver&) = delete;
@@ -149,7 +164,7 @@ class UnboundResolver final : public Resolver {
     }
     wake_up();
     thread_.join();
-    context_.reset();  // ends libunbound's thread, so that no callback comes any more
+    for (const std::shared_ptr<Asked>& one : all_) one->context.reset();  // ends its thread: no callback comes any more
     for (auto& [key, question] : asked_) question->answer.set(error(Error::cancelled, "dns"));
     for (auto& question : inbox_) question->answer.set(error(Error::cancelled, "dns"));
     ::close(wake_);
@@ -224,15 +239,48 @@ class UnboundResolver final : public Resolver {
 
   void run() {
     while (take_inbox()) {
-      std::array<pollfd, 2> waits{pollfd{ub_fd(context_.get()), POLLIN, 0}, pollfd{wake_, POLLIN, 0}};
+      std::vector<pollfd> waits{pollfd{wake_, POLLIN, 0}};
+      for (const std::shared_ptr<Asked>& one : all_) waits.push_back({ub_fd(one->context.get()), POLLIN, 0});
       ::poll(waits.data(), waits.size(), wait_ms());
-      if (waits[1].revents != 0) {
+      if (waits[0].revents != 0) {
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t got = ::read(wake_, &count, sizeof count);
       }
-      if (waits[0].revents != 0) ub_process(context_.get());
+      for (std::size_t i = 1; i < waits.size(); ++i) {  // a callback may add a context, at the end
+        if (waits[i].revents != 0) ub_process(all_[i - 1]->context.get());
+      }
       expire();
+      // Those that were taken over from go when nobody waits for them.
+      std::erase_if(all_, [this](const std::shared_ptr<Asked>& one) { return one != now_ && one.use_count() == 1; });
     }
+  }
+
+  void renew(Context context) {
+    now_ = std::make_shared<Asked>(Asked{.context = std::move(context), .since = clock_.steady()});
+    all_.push_back(now_);
+  }
+
+  /// libunbound takes a server for dead, and fails whatever it would have asked it, when a few dozen questions in a row
+  /// got no answer; a resolver of many domains, some of which are dead, has that every day. It cannot be told otherwise
+  /// (1.17: infra-keep-probing lets one question through), so a new context, which knows nothing of it, takes over.
+  /// True: the question is on its way again.
+  bool ask_again(Question* question) {
+    const SteadyTime now = clock_.steady();
+    if (question->with == now_) {
+      const bool blames_server = now - question->since <= kAtOnce && now_->late > 0;
+      if (!blames_server || now - now_->since < kContextAgeLeast) return false;
+      Result<Context> context = make_context(options_);
+      if (!context) return false;
+      renew(std::move(*context));
+    }
+    return resolve(question) == 0;
+  }
+
+  int resolve(Question* question) {
+    question->with = now_;
+    question->since = clock_.steady();
+    return ub_resolve_async(now_->context.get(), question->name.c_str(), question->type, kClassIn, question,
+                            &UnboundResolver::on_result, &question->async_id);
   }
 
   /// Asks what came in. False: stop.
@@ -252,8 +300,7 @@ class UnboundResolver final : public Resolver {
     question->owner = this;
     question->key = ++last_key_;
     Question& kept = *(asked_[last_key_] = std::move(question));
-    const int failed = ub_resolve_async(context_.get(), kept.name.c_str(), kept.type, kClassIn, &kept,
-                                        &UnboundResolver::on_result, &kept.async_id);
+    const int failed = resolve(&kept);
     if (failed != 0) settle(kept.key, error(Error::transient, "dns", ub_strerror(failed)));
   }
 
@@ -268,7 +315,8 @@ class UnboundResolver final : public Resolver {
     const SteadyTime now = clock_.steady();
     while (!asked_.empty() && asked_.begin()->second->until <= now) {
       const Question& late = *asked_.begin()->second;
-      const bool cancelled = ub_cancel(context_.get(), late.async_id) == 0;
+      ++late.with->late;
+      const bool cancelled = ub_cancel(late.with->context.get(), late.async_id) == 0;
       std::unique_ptr<Question> settled = settle(late.key, error(Error::timeout, "dns", late.name));
       if (!cancelled) uncancelled_.push_back(std::move(settled));  // the callback may come yet
     }
@@ -288,13 +336,19 @@ class UnboundResolver final : public Resolver {
 
   static void on_result(void* data, int failed, ub_result* result) {
     const std::unique_ptr<ub_result, void (*)(ub_result*)> owned(result, &ub_resolve_free);
-    const auto* const question = static_cast<const Question*>(data);
+    auto* const question = static_cast<Question*>(data);
+    UnboundResolver& resolver = *question->owner;
+    const bool has_failed = failed == 0 && result != nullptr && result->rcode == kRcodeServfail && result->bogus == 0;
+    if (has_failed && resolver.asked_.contains(question->key) && resolver.ask_again(question)) return;
     Result<Reply> reply = error(Error::transient, "dns", ub_strerror(failed));
     if (failed == 0 && result != nullptr) reply = to_reply(*result);
-    question->owner->settle(question->key, std::move(reply));
+    if (resolver.settle(question->key, std::move(reply))) return;
+    std::erase_if(resolver.uncancelled_, [question](const auto& late) { return late.get() == question; });
   }
 
-  Context context_;
+  const UnboundOptions options_;
+  std::vector<std::shared_ptr<Asked>> all_;
+  std::shared_ptr<Asked> now_;  // the last of them: who is asked
   const int wake_;
   const Duration timeout_;
   SystemClock clock_;
@@ -316,7 +370,7 @@ Result<std::unique_ptr<Resolver>> make_unbound_resolver(UnboundOptions options) 
   if (!context) return fail(context);
   const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake < 0) return error(Error::exhausted, "dns.unbound", "no descriptor");
-  return std::make_unique<UnboundResolver>(std::move(*context), wake, options.timeout);
+  return std::make_unique<UnboundResolver>(std::move(options), std::move(*context), wake);
 }
 
 }  // namespace postrider::dns

@@ -12,7 +12,7 @@ from sink import Sink
 
 ALICE = f"alice@{DOMAIN}"
 SIX = socket.has_ipv6 and any(line.split()[-1] == "lo" for line in open("/proc/net/if_inet6", encoding="ascii")) if pathlib.Path("/proc/net/if_inet6").exists() else False
-SILENT = 3
+SILENT = 12
 ZONE = """
 mx1 A 127.0.0.1
 mx2 A 127.0.0.3
