@@ -20,6 +20,8 @@ struct Wording {
 constexpr auto kWordings = std::to_array<Wording>({
     // a mailbox that is full
     {"mailbox full", mailbox_full},
+    {"mailbox size limit", mailbox_full},
+    {"mailbox exceeded", mailbox_full},
     {"mailbox is full", mailbox_full},
     {"mailbox has exceeded", mailbox_full},
     {"mailbox exceeds", mailbox_full},
@@ -189,6 +191,11 @@ constexpr auto kWordings = std::to_array<Wording>({
     {"not a valid mailbox", user_unknown},
     {"not a valid recipient", user_unknown},
     {"not a registered", user_unknown},
+    {"not a known user", user_unknown},
+    {"not a local user", user_unknown},
+    {"not our user", user_unknown},
+    {"no mail box", user_unknown},
+    {"mailbox not available", user_unknown},
     {"not listed in", user_unknown},
     {"not known at this", user_unknown},
     {"mailbox name not allowed", user_unknown},
@@ -214,6 +221,9 @@ constexpr auto kWordings = std::to_array<Wording>({
     {"suspended", disabled},
     {"inactive", disabled},
     {"account is locked", disabled},
+    {"account is expired", disabled},
+    {"account expired", disabled},
+    {"deactivated", disabled},
     // names
     {"host unknown", dns},
     {"unknown host", dns},
@@ -297,6 +307,7 @@ constexpr auto kVagueWordings = std::to_array<Wording>({
     {"recipient rejected", user_unknown},
     {"address rejected", user_unknown},
     {"does not like recipient", user_unknown},
+    {"does not exist", user_unknown},
     {"attachment", content},
     {"spam", content},
     {"policy", blocked},

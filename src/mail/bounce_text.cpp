@@ -172,11 +172,15 @@ bool has_one_of(std::string_view lower, const Table& words) {
   return std::ranges::any_of(words, [lower](std::string_view w) { return lower.contains(w); });
 }
 
+// A line that ends so is followed by whom the message is from.
+constexpr auto kSenderLeads = std::to_array<std::string_view>({"sent by", "message from", "message from:", "sent by:"});
+
 struct Line {
   std::string_view text;  ///< trimmed
   std::string lower;
   std::size_t indent = 0;
-  bool after_blank = false;  ///< an empty line, or the beginning, stands before it
+  bool after_blank = false;   ///< an empty line, or the beginning, stands before it
+  bool about_sender = false;  ///< the line that is not empty before it says so
 };
 
 /// An address that is behind one of `words`, at most kGapOctetsMax octets after it.
@@ -254,6 +258,10 @@ class Reader {
         out_.returned = rest;
         return;
       }
+      if (!lines_.empty()) {
+        const std::string& before = lines_.back().lower;
+        line.about_sender = std::ranges::any_of(kSenderLeads, [&](auto words) { return before.ends_with(words); });
+      }
       notice_ += notice_.size() < 2 * kNoticeKeptOctetsMax ? std::string(line.text) + "\n" : std::string();
       lines_.push_back(std::move(line));
     }
@@ -272,6 +280,7 @@ class Reader {
     if (!std::ranges::any_of(kHeaderWords, [&](std::string_view w) { return line.lower.starts_with(w); }))
       found = in_session ? in_transcript(line) : recipient_in(line);
     if (in_session && !found) found = address_behind(line, kCommandWords);
+    if (line.about_sender) found.reset();
     // What is indented below a recipient is about it, whatever address it quotes.
     const bool below = current_ && line.indent > indent_ && !line.after_blank;
     if (!found || (below && !in_session)) return append(line.text);

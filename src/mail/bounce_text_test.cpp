@@ -42,6 +42,8 @@ constexpr auto kCases = std::to_array<Case>({
      "a@x.test||>>> RCPT To:<a@x.test> <<< 550 unknown; b@x.test||554 <b@x.test>... host unknown"},
     {"fields of the message are no recipients",
      "Your message\n  To: c@x.test\n  From: d@x.test\nfailed:\n\na@x.test on Monday\n", "a@x.test||on Monday"},
+    {"whom the message is from", "A message sent by\n\n  <s@x.test>\n\nfailed:\n\n  a@x.test\n    no\n",
+     "a@x.test||no"},
     {"the same one twice", "a@x.test: no\n\nb@x.test: no\n\nA@X.TEST: really\n", "a@x.test||no really; b@x.test||no"},
     {"nothing", "hello\n", ""},
     {"empty", "", ""},

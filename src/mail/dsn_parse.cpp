@@ -53,6 +53,18 @@ constexpr auto kFailureSubjects = std::to_array<std::string_view>({
     "delivery report",
     "не доставлено",
     "недоставленное",
+    "nicht zugestellt",
+    "nondistribuito",
+    "mancato recapito",
+    "non recapitabile",
+    "no se puede entregar",
+    "no entregado",
+    "não entregue",
+    "onbestelbaar",
+    "nie dostarczono",
+    "退信",
+    "无法投递",
+    "無法投遞",
     "配信",
     "送信できません",
     "delivery problem",
@@ -199,9 +211,13 @@ struct Evidence {
 };
 constexpr int kScoreMin = 3;  // two signs, at least one of them of a failure
 
+/// A report that is returned by another is read too, one that it returns not.
+enum class Within : std::uint8_t { nothing, a_report };
+
 class Parser {
  public:
-  explicit Parser(std::string_view message) : source_(message), text_(read_bounce_text(source_.text())) {
+  Parser(std::string_view message, Within within)
+      : within_(within), source_(message), text_(read_bounce_text(source_.text())) {
     if (!text_.returned.empty()) source_.take_returned(text_.returned);
   }
 
@@ -326,8 +342,8 @@ class Parser {
         if (field.name == "original-message-id") out_.original_message_id = message_id_in(field.value);
       }
     }
-    if (about.empty()) about = addresses_in(returned("X-HmXmrOriginalRecipient"));
-    if (about.empty()) about = addresses_in(returned("To"));
+    if (about.empty()) about = addresses_in(source_.returned_header("X-HmXmrOriginalRecipient"));
+    if (about.empty()) about = addresses_in(source_.returned_header("To"));
     if (about.empty()) about.emplace_back();
     for (std::string& address : about) {
       ReportedRecipient recipient;
@@ -361,7 +377,19 @@ class Parser {
     return true;
   }
 
+  /// A bounce that names nobody may be of a report that does: its gateway has changed the text.
+  bool from_returned_report() {
+    const std::string_view inner = source_.returned_message();
+    if (within_ == Within::a_report || inner.empty() || !text_.recipients.empty() || !evidence_.failed.empty())
+      return false;
+    ParsedReport report = Parser(inner, Within::a_report).read();
+    if (report.kind != ReportKind::dsn && report.kind != ReportKind::bounce) return false;
+    out_ = std::move(report);
+    return true;
+  }
+
   void from_text() {
+    if (from_returned_report()) return;
     out_.kind = ReportKind::bounce;
     const bool delayed = text_.delay || has_one_of(evidence_.subject, kDelaySubjects);
     std::vector<TextRecipient> about = text_recipients();
@@ -405,7 +433,8 @@ class Parser {
     const std::string sender = first_address(source_.header("To"));  // whom the report goes to
     const auto is_sender = [&](const TextRecipient& r) { return iequals_ascii(r.address, sender); };
     if (std::ranges::count_if(out, is_sender) < std::ssize(out)) std::erase_if(out, is_sender);
-    if (out.empty()) out.push_back({.address = first_address(returned("To")), .original = {}, .reason = {}});
+    if (out.empty())
+      out.push_back({.address = first_address(source_.returned_header("To")), .original = {}, .reason = {}});
     return out;
   }
 
@@ -425,24 +454,8 @@ class Parser {
     add(std::move(recipient));
   }
 
-  [[nodiscard]] std::string returned(std::string_view name) const {
-    return header_of(source_.returned().octets, source_.returned().fields, name);
-  }
-
-  /// Of the returned header section; where a broken field ends it early, of a line behind.
-  [[nodiscard]] std::string returned_message_id() const {
-    std::string id = returned("Message-ID");
-    std::string_view rest = source_.returned().octets;
-    while (id.empty() && !rest.empty()) {
-      const std::size_t end = std::min(rest.find('\n'), rest.size());
-      if (istarts_with_ascii(rest, "message-id:")) id = rest.substr(11, end - std::min<std::size_t>(end, 11));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return message_id_in(id);
-  }
-
   void find_message_id() {
-    out_.original_message_id = returned_message_id();
+    out_.original_message_id = message_id_in(source_.returned_header("Message-ID"));
     if (out_.original_message_id.empty()) out_.original_message_id = message_id_in(source_.header("In-Reply-To"));
     if (!out_.original_message_id.empty()) return;
     const std::string references = source_.header("References");
@@ -450,6 +463,7 @@ class Parser {
     if (last != std::string::npos) out_.original_message_id = message_id_in(std::string_view(references).substr(last));
   }
 
+  Within within_;
   ReportSource source_;
   BounceText text_;
   Evidence evidence_;
@@ -479,6 +493,6 @@ std::string_view name_of(BounceClass c) {
   return {};
 }
 
-ParsedReport parse_report(std::string_view message) { return Parser(message).read(); }
+ParsedReport parse_report(std::string_view message) { return Parser(message, Within::nothing).read(); }
 
 }  // namespace postrider::mail

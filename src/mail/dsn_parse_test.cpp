@@ -116,6 +116,19 @@ TEST(DsnParse, ReadsFreeText) {
             "From: MAILER-DAEMON@mx.test\nSubject: Returned mail\n\n421 y.test... Deferred: Connection timed out\n\n"
             "   ----- Unsent message follows -----\nTo: <a@y.test>\nMessage-ID: <m@x.test>\n\nhi\n",
             "bounce m@x.test; a@y.test - failed 4.0.0 421 soft network"},
+           {"a report that another returned",
+            "From: MAILER-DAEMON@gw.test\nSubject: Returned mail: User unknown\nContent-Type: multipart/mixed; "
+            "boundary=o\n\n"
+            "--o\n\nThe following addresses had permanent delivery errors:\n\n--o\nContent-Type: message/rfc822\n\n" +
+                report_of("message/delivery-status",
+                          fields("Final-Recipient: rfc822; a@y.test\r\nAction: failed\r\nStatus: 5.1.1\r\n")) +
+                "\n--o--\n",
+            "dsn m@x.test; a@y.test - failed 5.1.1 0 hard user_unknown"},
+           {"a returned header section with a broken fold",
+            "From: POSTMASTER@mx.test\nSubject: Undeliverable message\n\n---- Failure Reasons ----\n\nMaximum hop "
+            "count\n\n"
+            "---- Returned Message ----\nReceived: from x\nby y\nMessage-Id: <m@x.test>\nTo: A <a@y.test>\n",
+            "bounce m@x.test; a@y.test - failed 5.0.0 0 hard loop"},
            {"in HTML",
             "From: postmaster@mx.test\nSubject: Undeliverable: x\nContent-Type: text/html\n\n<p>Delivery has failed to:"
             "</p><p>a@y.test</p><p>550 5.1.1 not found</p>",

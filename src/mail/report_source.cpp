@@ -60,7 +60,10 @@ void ReportSource::collect(const MimePart& part) {
 }
 
 void ReportSource::leaf(const MimePart& part) {
-  if (is_one_of(part.type, kMessageTypes)) return take_returned(octets_of(message_, part.body));
+  if (is_one_of(part.type, kMessageTypes)) {
+    if (!has_returned_) returned_message_ = octets_of(message_, part.body);
+    return take_returned(octets_of(message_, part.body));
+  }
   if (is_one_of(part.type, kHeaderTypes)) return take_returned(decoded_body(message_, part).octets);
   if (is_one_of(part.type, kStatusTypes))
     return append_limited(status_, decoded_body(message_, part).octets, kFieldsPartOctetsMax);
@@ -70,6 +73,18 @@ void ReportSource::leaf(const MimePart& part) {
     return append_limited(feedback_, decoded_body(message_, part).octets, kFieldsPartOctetsMax);
   if (!part.type.starts_with("text/") || has_returned_) return;
   append_limited(part.type == "text/html" ? html_ : text_, text_of(message_, part), kBounceTextOctetsMax);
+}
+
+std::string ReportSource::returned_header(std::string_view name) const {
+  std::string value = header_of(returned_.octets, returned_.fields, name);
+  std::string_view rest = returned_.octets;
+  while (value.empty() && !rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find_first_of("\r\n"));
+    if (line.size() > name.size() && line[name.size()] == ':' && istarts_with_ascii(line, name))
+      value = trimmed(decode_header_text(line.substr(name.size() + 1)).text);
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  }
+  return value;
 }
 
 void ReportSource::take_returned(std::string_view octets) {

@@ -35,6 +35,11 @@ class ReportSource {
   [[nodiscard]] const std::string& feedback() const { return feedback_; }
   [[nodiscard]] const ReturnedHeaders& returned() const { return returned_; }
   [[nodiscard]] bool has_returned() const { return has_returned_; }
+  /// The whole of what is returned, where it is a part of its own. Points into the message.
+  [[nodiscard]] std::string_view returned_message() const { return returned_message_; }
+  /// The value of the first field of the returned header section with that name; where a broken field ended the section
+  /// early, of a line behind it.
+  [[nodiscard]] std::string returned_header(std::string_view name) const;
   /// Takes the header section at the beginning of `octets` for the returned one, unless there is one.
   void take_returned(std::string_view octets);
 
@@ -51,6 +56,7 @@ class ReportSource {
   std::string disposition_;
   std::string feedback_;
   ReturnedHeaders returned_;
+  std::string_view returned_message_;
   bool has_returned_ = false;
 };
 
