@@ -1,6 +1,9 @@
 #include "gate/gate.hpp"
 
 #include "core/await.hpp"
+#include "core/signal.hpp"
+#include "core/text.hpp"
+#include "gate/expiring_cache.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -18,16 +21,59 @@ Verdict refused(int code, std::string_view enhanced, std::string_view text, std:
 }
 
 /// The domain's null MX (7505 §3): nobody takes mail there.
-bool takes_no_mail(const route::RouteDecision& decision) {
+bool is_null_mx(const route::RouteDecision& decision) {
   const auto* const none = std::get_if<route::NoRoute>(&decision.next);
   return none != nullptr && none->permanent && none->status == "5.1.10";
 }
 
+/// Its names cannot be asked now.
+bool is_dead(const route::RouteDecision& decision) {
+  const auto* const none = std::get_if<route::NoRoute>(&decision.next);
+  return none != nullptr && !none->permanent;
+}
+
+/// A route via "error:", said at RCPT.
+std::optional<Verdict> refused_by_route(const route::Router& router, const route::Query& query) {
+  const std::optional<route::NoRoute> refusal = router.refusal(query);
+  if (!refusal) return std::nullopt;
+  return refused(refusal->permanent ? 550 : 450, refusal->status, refusal->text, "recipient.route");
+}
+
+DomainIs kind_of(const directory::Resolution& found) {
+  if (std::holds_alternative<directory::NotOurs>(found)) return DomainIs::elsewhere;
+  return std::holds_alternative<directory::Relayed>(found) ? DomainIs::relay : DomainIs::local;
+}
+
+RecipientVerdict only(Verdict verdict) { return {.verdict = std::move(verdict), .targets = {}}; }
+
+/// A search for a route that may go on after who asked has lost patience.
+struct Lookup {
+  Signal done;
+  std::optional<route::RouteDecision> decision;
+};
+
+Task<void> look_up(route::Router* router, route::Query query, std::shared_ptr<Lookup> lookup) {
+  lookup->decision = co_await router->route(std::move(query));
+  lookup->done.set();
+}
+
 }  // namespace
 
+struct Gate::Learned {
+  ExpiringCache<RecipientProbe::Answer> probes{kProbesKept};  // by address, in lower case
+  ExpiringCache<bool> dead_names{kDeadNamesMax};              // by domain
+};
+
 Gate::Gate(directory::Directory* directory, store::Store* store, route::Router* router, RecipientProbe* probe,
-           Settings settings)
-    : directory_(directory), store_(store), router_(router), probe_(probe), settings_(settings) {}
+           Clock* clock, Settings settings)
+    : directory_(directory),
+      store_(store),
+      router_(router),
+      probe_(probe),
+      clock_(clock),
+      settings_(settings),
+      learned_(std::make_unique<Learned>()) {}
+Gate::~Gate() = default;
 
 Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t size_octets,
                            const SessionIdentity& /*identity*/) const {
@@ -39,43 +85,114 @@ Verdict Gate::check_sender(const mail::Path& /*reverse_path*/, std::uint64_t siz
 }
 
 Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdentity identity, ListenerRole role,
-                                             mail::BodyType body) {
+                                             mail::BodyType body, mail::Path sender) {
   mail::Address asked = address;
   Result<directory::Resolution> found = co_await directory_->resolve(std::move(asked));
   if (!found) {
-    co_return RecipientVerdict{
-        .verdict = refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"),
-        .targets = {}};
+    co_return only(refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"));
   }
-  const bool is_local = !std::holds_alternative<directory::NotOurs>(*found);
-  switch (decide_relay(is_local, address.domain(), identity, role)) {
+  switch (decide_relay(kind_of(*found), address.domain(), identity, role)) {
     case RelayDecision::denied:  // 5321 §3.6.2
-      co_return RecipientVerdict{.verdict = refused(550, "5.7.1", "Relaying denied", "relay.denied"), .targets = {}};
+      co_return only(refused(550, "5.7.1", "Relaying denied", "relay.denied"));
     case RelayDecision::relay: {
-      const route::RouteDecision decision = co_await router_->route({.domain = address.domain()});
-      if (takes_no_mail(decision)) {
-        co_return RecipientVerdict{
-            .verdict = refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx"),
-            .targets = {}};
+      const auto* const relayed = std::get_if<directory::Relayed>(&*found);
+      const bool is_listed = relayed != nullptr && relayed->by == directory::RelayRecipients::By::file;
+      const bool is_trusted = identity.account || identity.in_relay_network;
+      if (relayed != nullptr && !is_listed && !is_trusted && is_routed(address.local_part()))
+        co_return only(refused(550, "5.7.1", "Relaying denied", "relay.routed"));
+      const bool verify = relayed != nullptr && relayed->by == directory::RelayRecipients::By::verify;
+      mail::Address to = address;
+      RecipientVerdict verdict = only({});
+      if (relayed != nullptr) {
+        verdict.verdict = co_await check_relayed(std::move(to), std::move(sender), verify);
+      } else {
+        verdict.verdict = co_await check_elsewhere(std::move(to), std::move(sender));
       }
-      RecipientVerdict verdict{.verdict = accepted("2.1.5"), .targets = {}};
-      verdict.targets.push_back({.address = std::move(address), .account = std::nullopt});
+      if (accepts(verdict.verdict)) verdict.targets.push_back({.address = std::move(address), .account = std::nullopt});
       co_return verdict;
     }
     case RelayDecision::local: break;
   }
   auto* const deliverable = std::get_if<directory::Deliverable>(&*found);
   if (deliverable == nullptr) {  // the reason stays inside: a disabled account reads like none
-    co_return RecipientVerdict{.verdict = refused(550, "5.1.1", "No such user here", "recipient.unknown"),
-                               .targets = {}};
+    co_return only(refused(550, "5.1.1", "No such user here", "recipient.unknown"));
   }
+  std::optional<Verdict> refusal =
+      refused_by_route(*router_, {.domain = address.domain(), .is_local = true, .sender = sender});
+  if (refusal) co_return only(std::move(*refusal));
+  take_from_mailboxes(deliverable->targets, sender);
   const bool is_mailbox =
       std::ranges::any_of(deliverable->targets, [](const auto& t) { return t.account.has_value(); });
-  if (body == mail::BodyType::binary_mime && is_mailbox) {  // 3030 §3
-    co_return RecipientVerdict{
-        .verdict = refused(554, "5.6.3", "Mailboxes here take no BINARYMIME", "recipient.binary"), .targets = {}};
+  if (body == mail::BodyType::binary_mime && is_mailbox)  // 3030 §3
+    co_return only(refused(554, "5.6.3", "Mailboxes here take no BINARYMIME", "recipient.binary"));
+  co_return RecipientVerdict{.verdict = accepted("2.1.5"),
+                             .targets = std::move(deliverable->targets),
+                             .is_expanded = deliverable->is_expanded};
+}
+
+/// A route with match_local sends on what would go to a mailbox.
+void Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const {
+  for (directory::Target& target : targets) {
+    if (!target.account) continue;
+    const bool is_taken = router_->takes_local(
+        {.domain = target.address.domain(), .is_local = true, .sender = target.owner ? *target.owner : sender});
+    if (is_taken) target.account.reset();
   }
-  co_return RecipientVerdict{.verdict = accepted("2.1.5"), .targets = std::move(deliverable->targets)};
+}
+
+Task<Verdict> Gate::check_elsewhere(mail::Address address, mail::Path sender) {
+  std::optional<Verdict> refusal = refused_by_route(*router_, {.domain = address.domain(), .sender = sender});
+  if (refusal) co_return std::move(*refusal);
+  mail::Domain domain = address.domain();
+  const bool none = co_await takes_no_mail(std::move(domain), std::move(sender));
+  if (none) co_return refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx");
+  co_return accepted("2.1.5");
+}
+
+Task<bool> Gate::takes_no_mail(mail::Domain domain, mail::Path sender) {
+  const std::string name = domain.text();
+  if (learned_->dead_names.find(name, clock_->steady())) co_return false;
+  const auto lookup = std::make_shared<Lookup>();  // shared: the search goes on when the wait is over
+  Shard* const shard = co_await this_shard();
+  spawn(shard, "gate.route", look_up(router_, {.domain = std::move(domain), .sender = std::move(sender)}, lookup));
+  const Result<void> done = co_await lookup->done.wait(clock_->steady() + kNullMxWait);
+  if (done && !is_dead(*lookup->decision)) co_return is_null_mx(*lookup->decision);
+  learned_->dead_names.put(name, true, clock_->steady() + kDeadNamesKept);
+  co_return false;
+}
+
+Task<Verdict> Gate::check_relayed(mail::Address address, mail::Path sender, bool ask) {
+  std::optional<Verdict> refusal =
+      refused_by_route(*router_, {.domain = address.domain(), .sender = std::move(sender)});
+  if (refusal) co_return std::move(*refusal);
+  if (!ask || probe_ == nullptr) co_return accepted("2.1.5");
+  RecipientProbe::Answer answer = co_await ask_next_hop(std::move(address));
+  Verdict verdict = accepted("2.1.5");
+  switch (answer.kind) {
+    case RecipientProbe::Answer::Kind::accepted: break;
+    case RecipientProbe::Answer::Kind::refused:
+      verdict = refused(550, "5.1.1", "The host that has this domain's mailboxes does not take this recipient",
+                        "recipient.refused_by_next_hop");
+      break;
+    case RecipientProbe::Answer::Kind::unknown:
+      verdict = refused(450, "4.1.1", "The recipient cannot be verified now, try again later", "recipient.unverified");
+      break;
+  }
+  verdict.detail = std::move(answer.reply);
+  co_return verdict;
+}
+
+Task<RecipientProbe::Answer> Gate::ask_next_hop(mail::Address address) {
+  using Kind = RecipientProbe::Answer::Kind;
+  const std::string name = lowered_ascii(address.text());
+  const SteadyTime now = clock_->steady();
+  if (std::optional<RecipientProbe::Answer> known = learned_->probes.find(name, now)) co_return std::move(*known);
+  RecipientProbe::Answer answer = co_await probe_->ask(std::move(address), now + kProbeWait);
+  const Duration kept = answer.kind == Kind::accepted  ? kProbeAcceptedKept
+                        : answer.kind == Kind::refused ? kProbeRefusedKept
+                                                       : kProbeUnknownKept;
+  learned_->probes.put(name, answer, clock_->steady() + kept);
+  co_return answer;
 }
 
 Verdict Gate::check_content(const Result<mail::HeaderSection>& section) const {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace postrider::gate {
@@ -33,19 +34,33 @@ struct Verdict {
   int code = 250;  ///< 2yz accept, 4yz and 5yz refuse
   std::string enhanced;
   std::string text;
-  std::string rule;  ///< stable name: "relay.denied", "recipient.unknown", …
+  std::string rule;         ///< stable name: "relay.denied", "recipient.unknown", …
+  std::string detail = {};  ///< for log and trace: what the next hop of a relay domain said; printable ASCII
 };
 [[nodiscard]] inline bool accepts(const Verdict& verdict) { return verdict.code < 400; }
 
 enum class RelayDecision : std::uint8_t { local, relay, denied };
 
-/// The relay function (SECURITY R4): the one place that decides whether mail for a domain may enter. Pure.
-[[nodiscard]] RelayDecision decide_relay(bool domain_is_local, const mail::Domain& domain,
+/// What a recipient's domain is to us, as the directory has it.
+enum class DomainIs : std::uint8_t {
+  elsewhere,
+  local,
+  relay,  ///< we are its gateway or backup MX
+};
+
+/// The relay function (SECURITY R4): the one place that decides whether mail for a domain may enter. Pure. A relay
+/// domain is taken from anybody on port 25, and from who logged in; an address literal is never relayed to.
+[[nodiscard]] RelayDecision decide_relay(DomainIs domain_is, const mail::Domain& domain,
                                          const SessionIdentity& identity, ListenerRole role);
+
+/// A local part that could send mail on from the next hop of a relay domain (`x%away.test`, `away.test!x`,
+/// `"x@away.test"`): strangers must not use it through us, as that host may trust us.
+[[nodiscard]] bool is_routed(std::string_view local_part);
 
 struct RecipientVerdict {
   Verdict verdict;
   std::vector<directory::Target> targets;  ///< where it goes, when accepted; addresses elsewhere have no account
+  bool is_expanded = false;                ///< by an alias of several targets
 };
 
 struct Settings {
@@ -103,33 +118,59 @@ class RecipientProbe {
   [[nodiscard]] virtual Task<Answer> ask(mail::Address recipient, SteadyTime until) = 0;
 };
 
+constexpr Duration kProbeWait = std::chrono::seconds(5);
+constexpr Duration kProbeAcceptedKept = std::chrono::hours(1);
+constexpr Duration kProbeRefusedKept = std::chrono::minutes(10);
+constexpr Duration kProbeUnknownKept = std::chrono::minutes(1);
+constexpr std::size_t kProbesKept = 10'000;
+constexpr Duration kNullMxWait = std::chrono::seconds(2);  // for names, at RCPT
+constexpr Duration kDeadNamesKept = std::chrono::seconds(60);
+constexpr std::size_t kDeadNamesMax = 1'000;
+
+/// Thread-safe.
 class Gate {
  public:
   /// `probe`: of relay domains with recipients = "verify"; nullptr: nobody can be asked, so their recipients are taken.
-  Gate(directory::Directory* directory, store::Store* store, route::Router* router, RecipientProbe* probe,
+  Gate(directory::Directory* directory, store::Store* store, route::Router* router, RecipientProbe* probe, Clock* clock,
        Settings settings);
+  ~Gate();
 
   /// MAIL: size and room. 552 5.3.4, 452 4.3.1.
   [[nodiscard]] Verdict check_sender(const mail::Path& reverse_path, std::uint64_t size_octets,
                                      const SessionIdentity& identity) const;
 
-  /// RCPT: relay function and directory. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
+  /// RCPT: relay function, directory and routes. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
   /// readable.
-  /// 556 5.1.10 a domain to relay to has a null MX (7505 §4.1); names that do not answer now refuse nobody.
+  /// 550 5.7.1 too for strangers with a routed local part in a relay domain that has no list of its recipients.
+  /// 550 or 450 with the status and text of a route via "error:".
+  /// 550 5.1.1 and 450 4.1.1 (unknown now, which is no better than a refusal that may pass): what the next hop of a
+  /// relay domain with recipients = "verify" says; it is asked for kProbeWait, its answer kept a while.
+  /// 556 5.1.10 a domain to relay to has a null MX (7505 §4.1); names that do not answer within kNullMxWait refuse
+  /// nobody, and are not asked again for kDeadNamesKept.
   /// 554 5.6.3 a mailbox here takes no BINARYMIME: what it holds has whole lines (SECURITY R1).
   [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity,
                                                        ListenerRole role,
-                                                       mail::BodyType body = mail::BodyType::seven_bit);
+                                                       mail::BodyType body = mail::BodyType::seven_bit,
+                                                       mail::Path sender = {});
 
   /// End of content. `section` failed: 550 5.6.0. Received fields over kReceivedFieldsMax: 554 5.4.6.
   [[nodiscard]] Verdict check_content(const Result<mail::HeaderSection>& section) const;
 
  private:
+  struct Learned;
+  [[nodiscard]] Task<Verdict> check_elsewhere(mail::Address address, mail::Path sender);
+  [[nodiscard]] Task<Verdict> check_relayed(mail::Address address, mail::Path sender, bool ask);
+  [[nodiscard]] Task<RecipientProbe::Answer> ask_next_hop(mail::Address address);
+  [[nodiscard]] Task<bool> takes_no_mail(mail::Domain domain, mail::Path sender);
+  void take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const;
+
   directory::Directory* directory_;
   store::Store* store_;
   route::Router* router_;
   RecipientProbe* probe_;
+  Clock* clock_;
   Settings settings_;
+  std::unique_ptr<Learned> learned_;
 };
 
 }  // namespace postrider::gate

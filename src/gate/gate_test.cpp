@@ -1,5 +1,6 @@
 #include "gate/gate.hpp"
 
+#include "gate/expiring_cache.hpp"
 #include "gate/test_host.hpp"
 #include "route/via.hpp"
 
@@ -59,6 +60,152 @@ TEST(Gate, ADomainWithANullMxIsRefusedToThoseWhoMayRelay) {
   EXPECT_EQ(host.check(address("x@none.test")).verdict.rule, "relay.denied");  // no question is asked for strangers
   EXPECT_TRUE(accepts(host.check(address("x@dead.test"), ours).verdict));
   EXPECT_TRUE(accepts(host.check(address("x@unknown.test"), ours).verdict));  // a report says it
+}
+
+constexpr SessionIdentity kOurs{.account = std::nullopt, .in_relay_network = true};
+
+TEST(Gate, RecipientsOfARelayDomainAreTakenFromAnybody) {
+  Host host;
+  const RecipientVerdict taken = host.check(address("Whoever@any.test"));
+  ASSERT_TRUE(accepts(taken.verdict));
+  ASSERT_EQ(taken.targets.size(), 1U);
+  EXPECT_EQ(taken.targets[0].address, address("Whoever@any.test"));
+  EXPECT_FALSE(taken.targets[0].account);
+  EXPECT_TRUE(host.probe.asked.empty());
+  EXPECT_EQ(host.check(address("x@sub.any.test")).verdict.rule, "relay.denied");
+  EXPECT_EQ(host.check(address("x@any.test"), {}, ListenerRole::lmtp).verdict.rule, "relay.denied");
+  EXPECT_EQ(host.check(address("x@asked.test"), {}, ListenerRole::lmtp).verdict.rule, "relay.denied");
+  EXPECT_TRUE(host.probe.asked.empty());  // nobody is asked for those who may not
+  EXPECT_EQ(host.check(address("x%away.test@any.test")).verdict.rule, "relay.routed");
+  EXPECT_TRUE(accepts(host.check(address("x%away.test@any.test"), kOurs).verdict));
+}
+
+TEST(Gate, TheNextHopIsAskedAndItsAnswerKeptAWhile) {
+  using Kind = RecipientProbe::Answer::Kind;
+  struct Row {
+    Kind kind;
+    int code;
+    const char* enhanced;
+    const char* rule;
+    Duration kept;
+  };
+  const Row rows[] = {
+      {Kind::accepted, 250, "2.1.5", "accept", kProbeAcceptedKept},
+      {Kind::refused, 550, "5.1.1", "recipient.refused_by_next_hop", kProbeRefusedKept},
+      {Kind::unknown, 450, "4.1.1", "recipient.unverified", kProbeUnknownKept},
+  };
+  for (const Row& row : rows) {
+    Host host;
+    host.probe.answer = {.kind = row.kind, .reply = "what it said"};
+    const SteadyTime start = host.world.clock.steady();
+    for (const char* const spelling : {"Ann@asked.test", "ann@ASKED.test", "ANN@asked.test"}) {
+      const RecipientVerdict got = host.check(address(spelling));
+      EXPECT_EQ(got.verdict.code, row.code);
+      EXPECT_EQ(got.verdict.enhanced, row.enhanced);
+      EXPECT_EQ(got.verdict.rule, row.rule);
+      EXPECT_EQ(got.verdict.detail, "what it said");
+      EXPECT_EQ(got.targets.size(), row.code == 250 ? 1U : 0U);
+    }
+    EXPECT_EQ(host.probe.asked.size(), 1U);
+    EXPECT_EQ(host.probe.last_until, start + kProbeWait);
+    (void)host.check(address("bob@asked.test"));
+    EXPECT_EQ(host.probe.asked.size(), 2U);
+    host.world.clock.advance_to(start + (row.kept - std::chrono::seconds(1)));
+    (void)host.check(address("ann@asked.test"));
+    EXPECT_EQ(host.probe.asked.size(), 2U);
+    host.world.clock.advance_to(start + (row.kept + std::chrono::seconds(1)));
+    (void)host.check(address("ann@asked.test"));
+    EXPECT_EQ(host.probe.asked.size(), 3U);
+  }
+}
+
+TEST(Gate, ARouteThatRefusesDoesItAtRcpt) {
+  Host host({{.domain = "closed.test", .via = {"error:5.1.2 closed for good"}},
+             {.domain = "busy.test", .via = {"error:4.3.2 closed for now"}},
+             {.domain = "any.test", .via = {"error:5.7.1 not from you"}, .sender = "@bad.test"},
+             {.domain = "here.test", .via = {"error:5.1.6 moved"}, .sender = "<>", .match_local = true}});
+  const Verdict closed = host.check(address("x@closed.test"), kOurs).verdict;
+  EXPECT_EQ(closed.code, 550);
+  EXPECT_EQ(closed.enhanced, "5.1.2");
+  EXPECT_EQ(closed.text, "closed for good");
+  EXPECT_EQ(closed.rule, "recipient.route");
+  EXPECT_EQ(host.check(address("x@busy.test"), kOurs).verdict.code, 450);
+  EXPECT_EQ(host.check(address("x@closed.test")).verdict.rule, "relay.denied");
+  const mail::Path bad(address("x@bad.test"));
+  const mail::Path good(address("x@good.test"));
+  EXPECT_EQ(host.check(address("x@any.test"), {}, ListenerRole::relay_in, bad).verdict.enhanced, "5.7.1");
+  EXPECT_TRUE(accepts(host.check(address("x@any.test"), {}, ListenerRole::relay_in, good).verdict));
+  EXPECT_EQ(host.check(address("list@here.test")).verdict.enhanced, "5.1.6");
+  EXPECT_TRUE(accepts(host.check(address("list@here.test"), {}, ListenerRole::relay_in, good).verdict));
+  EXPECT_EQ(host.check(address("nobody@here.test")).verdict.enhanced, "5.1.1");
+}
+
+Task<bool> add_account(directory::Directory* directory, mail::Address address) {
+  Secret password("pw");
+  const Result<directory::Account> made = co_await directory->add_account(std::move(address), std::move(password));
+  co_return made.has_value();
+}
+
+TEST(Gate, ARouteThatTakesLocalMailTakesItFromTheMailbox) {
+  Host host({{.domain = "here.test", .via = {"127.0.0.1:26"}, .sender = "@away.test", .match_local = true}});
+  host.directory.emplace(&host.store, &host.workers, &host.random, &host.world.clock,
+                         directory::Settings{.domains = {},
+                                             .aliases = {},
+                                             .catch_alls = {},
+                                             .recipient_lists = {},
+                                             .hostname = {},
+                                             .catch_everything = {}});
+  directory::DomainRecord here{.name = test::domain("here.test"), .catch_all = {}, .postmaster = {}};
+  ASSERT_TRUE(postrider::test::run(host.world, host.directory->add_domain(here)));
+  ASSERT_TRUE(postrider::test::run(host.world, add_account(&*host.directory, address("ann@here.test"))));
+  const mail::Path away(address("x@away.test"));
+  const RecipientVerdict taken = host.check(address("ann@here.test"), {}, ListenerRole::relay_in, away);
+  ASSERT_EQ(taken.targets.size(), 1U);
+  EXPECT_FALSE(taken.targets[0].account);
+  const RecipientVerdict kept = host.check(address("ann@here.test"));
+  ASSERT_EQ(kept.targets.size(), 1U);
+  EXPECT_TRUE(kept.targets[0].account);
+  EXPECT_EQ(host.check(address("bob@here.test"), {}, ListenerRole::relay_in, away).verdict.enhanced, "5.1.1");
+}
+
+TEST(Gate, DeadNamesAreNotAskedOverAndOver) {
+  Host host;
+  ASSERT_TRUE(host.resolver.add("dead.test MX !TIMEOUT"));
+  ASSERT_TRUE(host.resolver.add("none.test MX 0 ."));
+  const SteadyTime start = host.world.clock.steady();
+  EXPECT_TRUE(accepts(host.check(address("x@dead.test"), kOurs).verdict));
+  EXPECT_LE(host.world.clock.steady(), start + kNullMxWait + kSweepGrain);
+  host.world.run_until_still();
+  const std::size_t asked = host.resolver.questions();
+  EXPECT_GT(asked, 0U);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(accepts(host.check(address("y@dead.test"), kOurs).verdict));
+  EXPECT_EQ(host.resolver.questions(), asked);
+  EXPECT_EQ(host.check(address("x@none.test"), kOurs).verdict.code, 556);
+  host.world.clock.advance_to(host.world.clock.steady() + kDeadNamesKept);
+  EXPECT_TRUE(accepts(host.check(address("y@dead.test"), kOurs).verdict));
+  EXPECT_GT(host.resolver.questions(), asked + 1);
+}
+
+TEST(ExpiringCache, ForgetsInTimeAndWhenItIsFull) {
+  ExpiringCache<int> cache(3);
+  const SteadyTime now = SteadyTime{} + std::chrono::seconds(100);
+  const auto in = [&](int seconds) { return now + std::chrono::seconds(seconds); };
+  cache.put("a", 1, in(30));
+  cache.put("b", 2, in(10));
+  cache.put("c", 3, in(20));
+  EXPECT_EQ(cache.find("a", now), 1);
+  EXPECT_EQ(cache.find("x", now), std::nullopt);
+  cache.put("a", 4, in(40));  // in place of what it was
+  EXPECT_EQ(cache.size(), 3U);
+  EXPECT_EQ(cache.find("a", now), 4);
+  cache.put("d", 5, in(5));  // b would have gone first
+  EXPECT_EQ(cache.size(), 3U);
+  EXPECT_EQ(cache.find("b", now), std::nullopt);
+  EXPECT_EQ(cache.find("d", now), 5);
+  EXPECT_EQ(cache.find("d", in(5)), std::nullopt);
+  EXPECT_EQ(cache.size(), 2U);
+  EXPECT_EQ(cache.find("c", in(19)), 3);
+  EXPECT_EQ(cache.find("c", in(20)), std::nullopt);
 }
 
 TEST(Gate, HeadersAreJudgedByTheirSizeAndHops) {

@@ -16,7 +16,7 @@ constexpr auto kAccount = mail::AccountId{1};
 
 TEST(DecideRelay, IsThisTable) {
   struct Row {
-    bool local;
+    DomainIs is;
     const char* domain;
     SessionIdentity identity;
     ListenerRole role;
@@ -26,21 +26,33 @@ TEST(DecideRelay, IsThisTable) {
   const SessionIdentity member{.account = kAccount};
   const SessionIdentity network{.account = std::nullopt, .in_relay_network = true};
   const std::vector<Row> rows = {
-      {true, "here.test", stranger, ListenerRole::relay_in, RelayDecision::local},
-      {true, "here.test", network, ListenerRole::relay_in, RelayDecision::local},
-      {true, "here.test", member, ListenerRole::submission, RelayDecision::local},
-      {false, "away.test", stranger, ListenerRole::relay_in, RelayDecision::denied},
-      {false, "away.test", stranger, ListenerRole::submission, RelayDecision::denied},
-      {false, "away.test", network, ListenerRole::relay_in, RelayDecision::relay},
-      {false, "away.test", member, ListenerRole::submission, RelayDecision::relay},
-      {false, "away.test", member, ListenerRole::relay_in, RelayDecision::denied},
-      {false, "away.test", network, ListenerRole::submission, RelayDecision::denied},
-      {false, "[192.0.2.1]", stranger, ListenerRole::relay_in, RelayDecision::denied},
-      {false, "[192.0.2.1]", network, ListenerRole::relay_in, RelayDecision::denied},
-      {false, "[192.0.2.1]", member, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::local, "here.test", stranger, ListenerRole::relay_in, RelayDecision::local},
+      {DomainIs::local, "here.test", network, ListenerRole::relay_in, RelayDecision::local},
+      {DomainIs::local, "here.test", member, ListenerRole::submission, RelayDecision::local},
+      {DomainIs::elsewhere, "away.test", stranger, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", stranger, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", network, ListenerRole::relay_in, RelayDecision::relay},
+      {DomainIs::elsewhere, "away.test", member, ListenerRole::submission, RelayDecision::relay},
+      {DomainIs::elsewhere, "away.test", member, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", network, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::elsewhere, "[192.0.2.1]", stranger, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::elsewhere, "[192.0.2.1]", network, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::elsewhere, "[192.0.2.1]", member, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", network, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", member, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::relay, "inner.test", stranger, ListenerRole::relay_in, RelayDecision::relay},
+      {DomainIs::relay, "inner.test", network, ListenerRole::relay_in, RelayDecision::relay},
+      {DomainIs::relay, "inner.test", member, ListenerRole::submission, RelayDecision::relay},
+      {DomainIs::relay, "inner.test", stranger, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::relay, "inner.test", network, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::relay, "inner.test", stranger, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::relay, "inner.test", network, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::relay, "inner.test", member, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::relay, "[192.0.2.1]", stranger, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::relay, "[192.0.2.1]", network, ListenerRole::relay_in, RelayDecision::denied},
   };
   for (const Row& row : rows) {
-    EXPECT_EQ(decide_relay(row.local, domain(row.domain), row.identity, row.role), row.want) << row.domain;
+    EXPECT_EQ(decide_relay(row.is, domain(row.domain), row.identity, row.role), row.want) << row.domain;
   }
 }
 

@@ -71,7 +71,7 @@ struct Server::Inside {
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
         router(doors.resolver, doors.random, with_own(settings, *doors.network)),
-        gate(&directory, doors.store, &router, nullptr, settings.gate),
+        gate(&directory, doors.store, &router, nullptr, doors.clock, settings.gate),
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),

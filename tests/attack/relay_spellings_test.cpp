@@ -331,6 +331,72 @@ TEST(RelaySpellings, OurDomainInOtherScriptsIsOurs) {
   }
 }
 
+/// A relay domain opens itself and nothing else: no spelling reaches another domain by it, nor asks its host to send
+/// on.
+TEST(RelaySpellings, ARelayDomainOpensNoOther) {
+  constexpr std::array kNone = {
+      "<x@sub.any.test>"sv,
+      "<x@any.test.away.test>"sv,
+      "<x@xany.test>"sv,
+      "<x@any>"sv,
+      "<x@any.test.>"sv,
+      "<x@.any.test>"sv,
+      "<x@any..test>"sv,
+      "<x@any.test@away.test>"sv,
+      "<x@away.test@any.test>"sv,
+      "<\"x@any.test\"@away.test>"sv,
+      "<\"x@away.test\"@any.test>"sv,
+      "<\"x@away.test\"@asked.test>"sv,
+      "<x%away.test@any.test>"sv,
+      "<x%away.test@asked.test>"sv,
+      "<x%away.test%any.test@any.test>"sv,
+      "<x%any.test@away.test>"sv,
+      "<away.test!x@any.test>"sv,
+      "<any.test!away.test!x@any.test>"sv,
+      "<any.test!x@away.test>"sv,
+      "<\"away.test!x\"@any.test>"sv,
+      "<\"x%away.test\"@any.test>"sv,
+      "<\"@away.test:x\"@any.test>"sv,
+      "<\"x\\@away.test\"@any.test>"sv,
+      "<@any.test:x@away.test>"sv,
+      "<@here.test,@any.test:x@away.test>"sv,
+      "<@away.test:x%away.test@any.test>"sv,
+      "<@any.test:@away.test:x@any.test>"sv,
+      "<x@any.test,y@away.test>"sv,
+      "<x@any.test> <x@away.test>"sv,
+      "<x@any.test:25>"sv,
+      "<x@any.test/away.test>"sv,
+      "<x@any.test%away.test>"sv,
+      "<x@[any.test]>"sv,
+      "<x@any.test[127.0.0.1]>"sv,
+      "<x@any.test(away.test)>"sv,
+      "<x@any.test\0.away.test>"sv,
+      "<x@any.test\t>"sv,
+      "<x@*.test>"sv,
+      "<x@127.0.0.1>"sv,
+      "<x@[127.0.0.1]>"sv,
+  };
+  gate::test::Host host;
+  host.probe.answer = {.kind = gate::RecipientProbe::Answer::Kind::accepted, .reply = "250 ok"};
+  for (const std::string_view spelling : kNone) {
+    SCOPED_TRACE(testing::PrintToString(std::string(spelling)));
+    Stranger stranger(&host);
+    stranger.say("MAIL FROM:<x@any.test>\r\n");
+    EXPECT_EQ(codes_of(stranger.say("RCPT TO:" + std::string(spelling) + "\r\n")).substr(0, 1), "5");
+    EXPECT_EQ(stranger.accepted, std::vector<mail::Address>());
+  }
+  for (const std::string_view spelling :
+       {"<x@any.test>"sv, "<X@ANY.test>"sv, "<@away.test:x@any.test>"sv, "<x@asked.test>"sv}) {
+    Stranger stranger(&host);
+    stranger.say("MAIL FROM:<x@stranger.example>\r\n");
+    EXPECT_EQ(codes_of(stranger.say("RCPT TO:" + std::string(spelling) + "\r\n")), "250") << spelling;
+    ASSERT_EQ(stranger.accepted.size(), 1U);
+    EXPECT_TRUE(stranger.accepted[0].domain().text() == "any.test" ||
+                stranger.accepted[0].domain().text() == "asked.test");
+  }
+  for (const mail::Address& asked : host.probe.asked) EXPECT_EQ(asked.domain().text(), "asked.test");
+}
+
 /// A source route, HELO name or sender of ours gives no right to relay.
 TEST(RelaySpellings, NoNameThatIsSaidMakesOneTrusted) {
   gate::test::Host host;
