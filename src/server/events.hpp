@@ -30,6 +30,7 @@ struct RecipientRefused {
   std::string from;
   std::string to;
   std::string_view hello;
+  std::string_view detail;  ///< what the next hop said; empty: nobody was asked
   void fields(FieldSink& sink) const {
     sink.add("ip", ip);
     sink.add("code", code);
@@ -37,6 +38,7 @@ struct RecipientRefused {
     sink.add("from", from);
     sink.add("to", to);
     sink.add("hello", hello);
+    if (!detail.empty()) sink.add("detail", detail);
   }
 };
 

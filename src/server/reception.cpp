@@ -163,40 +163,72 @@ class Reception final : public SmtpAnswers {
   }
 
   Task<Reply> check_recipient(mail::Address address, mail::RecipientRequest request) {
-    gate::RecipientVerdict checked =
-        co_await service_->gate->check_recipient(address, identity_, service_->role, transaction_->request.body);
+    mail::Path sender = transaction_->reverse_path;
+    gate::RecipientVerdict checked = co_await service_->gate->check_recipient(
+        address, identity_, service_->role, transaction_->request.body, std::move(sender));
     Transaction& transaction = *transaction_;
-    if (gate::accepts(checked.verdict)) {
-      const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(name_of(target)); };
-      const auto added = static_cast<std::size_t>(std::ranges::count_if(checked.targets, is_new));
-      if (transaction.recipients.size() + added > queue::kRecipientsMax) {
-        co_return Reply{.code = 452, .enhanced = "4.5.3", .text = "too many recipients"};  // 5321 §4.5.3.1.10
-      }
-      for (directory::Target& target : checked.targets) {
-        const auto [at, is_first] = transaction.known.try_emplace(name_of(target), transaction.recipients.size());
-        if (!is_first) {
-          std::optional<mail::NotifyOn>& notify = transaction.recipients[at->second].request.notify;
-          notify = mail::either(notify, request.notify);
-          continue;
-        }
-        std::optional<mail::Address> original;
-        if (target.address != address) original = address;
-        transaction.recipients.push_back({.address = std::move(target.address),
-                                          .original = std::move(original),
-                                          .account = target.account,
-                                          .request = request});
-      }
-      transaction.only_recipient = ++transaction.accepted == 1 ? address.text() : std::string();
-    } else {
+    if (!gate::accepts(checked.verdict)) {
       service_->metrics.refused_recipients->add();
       service_->events->emit(RecipientRefused{.ip = peer_ip_,
                                               .code = checked.verdict.code,
                                               .rule = checked.verdict.rule,
                                               .from = transaction.reverse_path.text(),
                                               .to = address.text(),
-                                              .hello = hello_});
+                                              .hello = hello_,
+                                              .detail = checked.verdict.detail});
+      co_return to_reply(checked.verdict);
     }
+    const bool reports_expansion = checked.is_expanded && request.notify && request.notify->success;
+    const std::size_t beside = reports_expansion ? 1 : 0;
+    if (checked.targets.size() + beside > kAcceptedRecipientsMax)
+      co_return Reply{.code = 550, .enhanced = "5.2.4", .text = "more addresses than a message can go to"};
+    const auto is_new = [&](const directory::Target& target) { return !transaction.known.contains(name_of(target)); };
+    const auto added = static_cast<std::size_t>(std::ranges::count_if(checked.targets, is_new)) + beside;
+    if (transaction.recipients.size() + added > kAcceptedRecipientsMax)
+      co_return Reply{.code = 452, .enhanced = "4.5.3", .text = "too many recipients"};  // 5321 §4.5.3.1.10
+    if (reports_expansion) {
+      add_expanded(transaction, address, request);
+      request.notify->success = false;  // nothing left is NEVER
+    }
+    for (directory::Target& target : checked.targets) add_target(transaction, address, request, std::move(target));
+    transaction.only_recipient = ++transaction.accepted == 1 ? address.text() : std::string();
     co_return to_reply(checked.verdict);
+  }
+
+  /// The alias itself, when its expansion is to be reported in place of what becomes of each target (3461 §5.2.7).
+  static void add_expanded(Transaction& transaction, const mail::Address& address,
+                           const mail::RecipientRequest& request) {
+    const auto [at, is_first] =
+        transaction.known.try_emplace("expansion of " + address.text(), transaction.recipients.size());
+    if (!is_first) return;
+    transaction.recipients.push_back({.address = address,
+                                      .original = std::nullopt,
+                                      .account = std::nullopt,
+                                      .request = request,
+                                      .ordered = queue::Ordered::expand});
+  }
+
+  static void add_target(Transaction& transaction, const mail::Address& address, mail::RecipientRequest request,
+                         directory::Target target) {
+    // What comes by a list with an owner is the owner's from here on, and so are the reports. `<>` stays: a report must
+    // not be answered (5321 §3.9.2, §4.5.5).
+    std::optional<mail::Path> owner;
+    if (!transaction.reverse_path.is_null()) owner = std::move(target.owner);
+    if (owner) request.notify.reset();
+    const auto [at, is_first] = transaction.known.try_emplace(name_of(target), transaction.recipients.size());
+    if (!is_first) {
+      queue::NewRecipient& before = transaction.recipients[at->second];
+      before.request.notify = mail::either(before.request.notify, request.notify);
+      if (!owner) before.reverse_path.reset();  // who was named by the sender hears from the sender
+      return;
+    }
+    std::optional<mail::Address> original;
+    if (target.address != address) original = address;
+    transaction.recipients.push_back({.address = std::move(target.address),
+                                      .original = std::move(original),
+                                      .account = target.account,
+                                      .request = std::move(request),
+                                      .reverse_path = std::move(owner)});
   }
 
   Task<Reply> begin_content() {
@@ -240,16 +272,44 @@ class Reception final : public SmtpAnswers {
     co_return refusal;
   }
 
-  /// Commit 1: envelope, recipients, due times, trace and body in one durable transaction. The 250 comes after it.
+  /// Commit 1: envelope, recipients, due times, trace and body in one durable transaction. The 250 comes after it. More
+  /// recipients than an entry holds are several entries of one body in the same commit.
   Task<Result<Reply>> accept(const mail::HeaderSection* headers) {
-    Transaction& transaction = *transaction_;
-    const Result<std::shared_ptr<store::SealedBlob>> body = co_await transaction.intake->seal();
+    const Result<std::shared_ptr<store::SealedBlob>> body = co_await transaction_->intake->seal();
     if (!body) co_return fail(body);
+    std::vector<queue::NewEntry> entries = make_entries(*headers, (*body)->ref());
+    store::Transaction commit;
+    commit.add_blob(*body);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (i > 0) commit.add_ref((*body)->ref().id);
+      const Result<void> staged = service_->queue->stage_accept(commit, entries[i]);
+      if (!staged) co_return fail(staged);
+    }
+    const Result<store::Version> committed =
+        co_await service_->store->commit(std::move(commit), store::Durability::durable);
+    if (!committed) co_return fail(committed);
+    service_->metrics.accepted->add();
+    for (const queue::NewEntry& entry : entries) {
+      service_->queue->accepted(entry);
+      service_->events->emit(MessageAccepted{.id = entry.id.text(),
+                                             .ip = peer_ip_,
+                                             .size_octets = entry.content.body.size_octets,
+                                             .recipients = entry.recipients.size(),
+                                             .from = entry.reverse_path.text(),
+                                             .hello = hello_,
+                                             .message_id = headers->first("Message-ID")});
+    }
+    co_return Reply{.code = 250, .enhanced = "2.0.0", .text = "queued as " + entries.front().id.text()};
+  }
+
+  [[nodiscard]] std::vector<queue::NewEntry> make_entries(const mail::HeaderSection& headers,
+                                                          const store::BlobRef& body) {
+    Transaction& transaction = *transaction_;
     const WallTime arrival = service_->clock->wall();
     queue::NewEntry entry{.id = service_->ids->next(),
                           .reverse_path = transaction.reverse_path,
-                          .recipients = std::move(transaction.recipients),
-                          .content = {.prefix = {}, .dropped = {}, .body = (*body)->ref()},
+                          .recipients = {},
+                          .content = {.prefix = {}, .dropped = {}, .body = body},
                           .return_paths = {},
                           .has_eight_bit = transaction.intake->has_eight_bit(),
                           .report_to = report_to(),
@@ -266,27 +326,20 @@ class Reception final : public SmtpAnswers {
                                                  .utf8 = transaction.request.utf8,
                                                  .at = arrival});
     // A content that begins with its text gets the empty line that makes it text (5322 §3.5), behind our fields.
-    if (headers->fields.empty() && !transaction.intake->begins_with_empty_line()) entry.content.prefix += "\r\n";
-    for (const mail::HeaderField& field : headers->fields) {
+    if (headers.fields.empty() && !transaction.intake->begins_with_empty_line()) entry.content.prefix += "\r\n";
+    for (const mail::HeaderField& field : headers.fields) {
       if (iequals_ascii(field.name, "Return-Path")) entry.return_paths.push_back(field.range);
     }
-    store::Transaction commit;
-    commit.add_blob(*body);
-    const Result<void> staged = service_->queue->stage_accept(commit, entry);
-    if (!staged) co_return fail(staged);
-    const Result<store::Version> committed =
-        co_await service_->store->commit(std::move(commit), store::Durability::durable);
-    if (!committed) co_return fail(committed);
-    service_->queue->accepted(entry);
-    service_->metrics.accepted->add();
-    service_->events->emit(MessageAccepted{.id = entry.id.text(),
-                                           .ip = peer_ip_,
-                                           .size_octets = entry.content.body.size_octets,
-                                           .recipients = entry.recipients.size(),
-                                           .from = entry.reverse_path.text(),
-                                           .hello = hello_,
-                                           .message_id = headers->first("Message-ID")});
-    co_return Reply{.code = 250, .enhanced = "2.0.0", .text = "queued as " + entry.id.text()};
+    std::vector<queue::NewRecipient> recipients = std::move(transaction.recipients);
+    std::vector<queue::NewEntry> entries;
+    for (std::size_t first = 0; first < recipients.size(); first += queue::kRecipientsMax) {
+      queue::NewEntry& part = entries.emplace_back(entry);
+      if (first > 0) part.id = service_->ids->next();
+      const std::size_t end = std::min(first + queue::kRecipientsMax, recipients.size());
+      std::move(recipients.begin() + static_cast<std::ptrdiff_t>(first),
+                recipients.begin() + static_cast<std::ptrdiff_t>(end), std::back_inserter(part.recipients));
+    }
+    return entries;
   }
 
   [[nodiscard]] Reply not_taken(const Error& why) const {

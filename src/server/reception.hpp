@@ -17,6 +17,10 @@
 
 namespace postrider::server {
 
+/// Of one transaction, in all: more than an RCPT each where they are lists. They are written in one commit, in entries
+/// of at most queue::kRecipientsMax (the store's limits leave no room for more).
+inline constexpr std::size_t kAcceptedRecipientsMax = 2 * queue::kRecipientsMax;
+
 /// `postrider_limits_reached_total`: one for each limit that a session can run into.
 class LimitMetrics {
  public:

@@ -61,6 +61,7 @@ class Site {
         {.name = *mail::Domain::parse("here.test"), .catch_all = std::nullopt, .postmaster = std::nullopt});
     settings.directory.aliases.push_back(
         {.address = *mail::Address::parse("list@here.test"), .targets = {*mail::Address::parse("far@away.test")}});
+    add_lists(settings);
     settings.queue = queue::default_settings();
     settings.listen.push_back(listen_at(Service::smtp, kSmtp, greeting_delay));
     settings.listen.push_back(listen_at(Service::lmtp, kLmtp, {}));
@@ -103,8 +104,27 @@ class Site {
     return server_->metrics().contains(fmt::format("limits_reached_total{{limit=\"{}\"}} {}\n", limit, times));
   }
   dns::SimResolver& resolver() { return resolver_; }
+  /// What is in the queue.
+  std::vector<queue::Listed> queued() { return test::run(world_, server_->queue()->list(std::nullopt, 10)).value(); }
 
  private:
+  /// group@ (two targets elsewhere), list1@ (the same, and an owner), large@ (1,500) and huge@ (2,001); what goes
+  /// elsewhere is held.
+  static void add_lists(Settings& settings) {
+    const auto add = [&](const std::string& name, std::size_t count) {
+      directory::AliasRecord alias{.address = *mail::Address::parse(name + "@here.test"), .targets = {}};
+      for (std::size_t i = 0; i < count; ++i)
+        alias.targets.push_back(*mail::Address::parse(fmt::format("{}{}@held.test", name, i)));
+      settings.directory.aliases.push_back(std::move(alias));
+    };
+    add("group", 2);
+    add("list1", 2);
+    add("owner-list1", 1);
+    add("large", 1500);
+    add("huge", 2001);
+    settings.route.routes.push_back({.domain = "held.test", .via = {"hold"}});
+  }
+
   static Listen listen_at(Service service, std::uint16_t port, Duration greeting_delay) {
     const auto protocol = service == Service::lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp;
     return {.service = service,
@@ -260,6 +280,108 @@ TEST(Server, BareNewlinesAreNormalizedForThoseWhoMayRelay) {
     const std::string reply = site.say(stream, "Subject: x\n\nx\r\n.\r\n");
     EXPECT_TRUE(reply.starts_with(from == kFriend ? "250 2.0.0" : "550 5.5.2")) << from << reply;
   }
+}
+
+/// "x@y from <owner> notify S-F-D", as they stand in the queue.
+std::vector<std::string> shown(const std::vector<queue::Listed>& entries) {
+  std::vector<std::string> out;
+  for (const queue::Listed& listed : entries) {
+    for (const queue::Recipient& recipient : listed.recipients) {
+      std::string line = recipient.address.text();
+      if (recipient.ordered == queue::Ordered::expand) line += " expand";
+      if (recipient.original) line += " of " + recipient.original->text();
+      if (recipient.reverse_path) line += " from " + recipient.reverse_path->text();
+      if (const auto& notify = recipient.request.notify)
+        line += fmt::format(" {}{}{}.", notify->success ? 'S' : '-', notify->failure ? 'F' : '-',
+                            notify->delay ? 'D' : '-');
+      if (!recipient.request.original.empty()) line += " " + recipient.request.original;
+      out.push_back(std::move(line));
+    }
+  }
+  return out;
+}
+
+struct ListRow {
+  const char* sender;
+  std::vector<const char*> recipients;
+  std::vector<std::string> want;
+};
+
+TEST(Server, AliasesAndListsAreExpandedAtAcceptance) {
+  const std::vector<ListRow> rows = {
+      {"s@x.test",
+       {"<group@here.test>"},
+       {"group0@held.test of group@here.test", "group1@held.test of group@here.test"}},
+      {"s@x.test",
+       {"<group@here.test> NOTIFY=FAILURE ORCPT=rfc822;g@x.test"},
+       {"group0@held.test of group@here.test -F-. g@x.test", "group1@held.test of group@here.test -F-. g@x.test"}},
+      {"s@x.test",
+       {"<list1@here.test> NOTIFY=NEVER"},
+       {"list10@held.test of list1@here.test from owner-list1@here.test",
+        "list11@held.test of list1@here.test from owner-list1@here.test"}},
+      {"",
+       {"<list1@here.test> NOTIFY=NEVER"},
+       {"list10@held.test of list1@here.test ---.", "list11@held.test of list1@here.test ---."}},
+      {"s@x.test", {"<owner-list1@here.test>"}, {"owner-list10@held.test of owner-list1@here.test"}},
+      {"s@x.test",
+       {"<group@here.test>", "<GROUP@here.test>"},
+       {"group0@held.test of group@here.test", "group1@held.test of group@here.test"}},
+  };
+  for (const ListRow& row : rows) {
+    Site site;
+    const Stream stream = site.connect(kFriend);
+    EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+    site.say(stream, fmt::format("EHLO x.test\r\nMAIL FROM:<{}>\r\n", row.sender));
+    for (const char* const recipient : row.recipients)
+      EXPECT_TRUE(site.say(stream, fmt::format("RCPT TO:{}\r\n", recipient)).starts_with("250")) << recipient;
+    site.say(stream, "DATA\r\n");
+    EXPECT_TRUE(site.say(stream, "Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250 2.0.0"));
+    EXPECT_EQ(shown(site.queued()), row.want) << row.recipients[0];
+  }
+}
+
+TEST(Server, WhoAskedToHearOfSuccessHearsThatTheAliasWasExpanded) {
+  Site site;
+  const Stream stream = site.connect(kStranger);
+  EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+  site.say(stream, "EHLO x.test\r\nMAIL FROM:<s@x.test>\r\nRCPT TO:<group@here.test> NOTIFY=SUCCESS,DELAY\r\n");
+  // The expansion itself comes to an end at once; what it was expanded to no longer asks for success.
+  EXPECT_TRUE(site.say(stream, "DATA\r\n").starts_with("354"));
+  EXPECT_TRUE(site.say(stream, "Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250 2.0.0"));
+  EXPECT_TRUE(site.log().contains("recipients=3")) << site.log();
+  std::vector<std::string> targets;
+  for (const std::string& line : shown(site.queued())) {
+    if (line.contains(" of ")) targets.push_back(line);
+  }
+  EXPECT_EQ(targets, (std::vector<std::string>{"group0@held.test of group@here.test --D.",
+                                               "group1@held.test of group@here.test --D."}));
+}
+
+TEST(Server, AListThatNoEntryHoldsIsSeveralAndOneThatNoMessageGoesToIsRefused) {
+  Site site;
+  const Stream stream = site.connect(kFriend);
+  EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+  EXPECT_TRUE(site.recipient(stream, "large@here.test").starts_with("250"));
+  EXPECT_TRUE(site.say(stream, "RCPT TO:<huge@here.test>\r\n").starts_with("550 5.2.4"));
+  EXPECT_TRUE(site.say(stream, "RCPT TO:<group@here.test>\r\n").starts_with("250"));
+  EXPECT_TRUE(site.say(stream, "DATA\r\n").starts_with("354"));
+  std::string body;  // a file of its own, with a reference from each
+  for (int i = 0; i < 80; ++i) body += std::string(900, 'x') + "\r\n";
+  EXPECT_TRUE(site.say(stream, "Subject: x\r\n\r\n" + body + ".\r\n").starts_with("250 2.0.0"));
+  const std::vector<queue::Listed> entries = site.queued();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].recipients.size(), queue::kRecipientsMax);
+  EXPECT_EQ(entries[1].recipients.size(), 502U);
+  EXPECT_EQ(entries[0].entry.content, entries[1].entry.content);
+  // 1,500 and as many again have no room in one message.
+  EXPECT_TRUE(site.recipient(stream, "large@here.test").starts_with("250"));
+  for (int i = 0; i < 500; ++i) {
+    const std::string reply =
+        site.say(stream, fmt::format("RCPT TO:<r{}@held.test>\r\n", i), std::chrono::milliseconds(30));
+    ASSERT_TRUE(reply.starts_with("250")) << i << reply;
+  }
+  EXPECT_TRUE(site.say(stream, "RCPT TO:<one@held.test>\r\n").starts_with("452 4.5.3"));
+  EXPECT_TRUE(site.say(stream, "RCPT TO:<large@here.test>\r\n").starts_with("250"));  // all of them are there
 }
 
 TEST(Server, WhenItGetsCrowdedThoseWhoWaitAlreadyAreEndedSoon) {
