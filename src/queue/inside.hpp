@@ -1,10 +1,12 @@
 // What the parts of Queue share: queue.cpp stages, reading.cpp finds the next job, admin.cpp serves the commands.
 #pragma once
 
+#include "queue/freezes.hpp"
 #include "queue/keys.hpp"
 #include "queue/queue.hpp"
 #include "queue/scheduler.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <span>
@@ -23,6 +25,11 @@ inline constexpr std::size_t kEntriesPageMax = 1000;      // records in one read
 /// When the sender wants it back if it is not delivered (2852 §4, mode R).
 [[nodiscard]] std::optional<WallTime> returned_at(const Entry& entry);
 
+template <class Range, class T>
+[[nodiscard]] bool is_in(const Range& all, const T& one) {
+  return std::ranges::find(all, one) != std::ranges::end(all);
+}
+
 /// By a retry table, which has an entry at least: see `retry_delay`.
 [[nodiscard]] Duration delay_by(std::span<const Duration> table, std::uint32_t attempts, Random& random);
 /// Whose message it is for this recipient: the owner's of the list that it came by, else the entry's.
@@ -31,6 +38,10 @@ inline constexpr std::size_t kEntriesPageMax = 1000;      // records in one read
 }
 /// Who hears of this recipient: an owner of a list of ours is no stranger (SECURITY R8), whoever sent to it.
 [[nodiscard]] ReportTo report_to(const Entry& entry, const Recipient& recipient);
+
+/// As `selects`, for an entry none of whose recipients can be read: true where nothing of a recipient is asked for.
+[[nodiscard]] bool selects_empty(const Selection& selection, const Entry& entry);
+[[nodiscard]] bool is_frozen_by(const std::vector<Freeze>& freezes, const Entry& entry, const Recipient& recipient);
 
 struct Queue::Inside {
   Inside(store::Store* store_door, Clock* clock_door, Random* random_door, Settings queue_settings, Events* event_sink,
@@ -73,10 +84,27 @@ struct Queue::Inside {
   [[nodiscard]] Task<Result<void>> drop_stale(Due due, std::optional<Recipient> found);
   [[nodiscard]] SteadyTime wake_time() const;
 
+  /// Holds those of the job that a freeze matches, and takes them out of it; `first` is the last to be settled. What
+  /// could not be held is in the job again.
+  [[nodiscard]] Task<Result<void>> freeze_some(Job* job, RecipientId first);
+
+  // listing.cpp
+  /// Whole entries after `after`: of these ids, or of all where there are none. A page may end before `read_max`.
+  [[nodiscard]] Task<Result<ListPage>> read(std::vector<QueueId> ids, std::optional<QueueId> after,
+                                            std::size_t read_max);
+  [[nodiscard]] Task<Result<ListPage>> read_range(std::optional<QueueId> after, std::size_t read_max);
+  [[nodiscard]] Task<Result<ListPage>> read_named(std::vector<QueueId> ids, std::optional<QueueId> after,
+                                                  std::size_t read_max);
+
+  // change.cpp
+  [[nodiscard]] Task<Result<void>> change_entry(const Change* change, const Selection* selection, Listed listed,
+                                                ChangePage* out);
+  struct Changing;
+  [[nodiscard]] Task<Result<void>> change_tries(Changing* changing);
+  [[nodiscard]] Task<Result<void>> change_held(Changing* changing);
+
   // admin.cpp
-  /// Holds all recipients, so that no job gets them. Errors  conflict: one is in delivery; none is held then.
-  [[nodiscard]] Result<void> hold_all(const Listed& listed);
-  void end_hold(std::span<const Recipient> recipients, const QueueId& id, bool committed);
+  [[nodiscard]] Task<Result<void>> change_one(Queue* queue, Change::What what, QueueId id);
 
   store::Store* store;
   Clock* clock;
@@ -84,6 +112,7 @@ struct Queue::Inside {
   Settings settings;
   Events* events;
   Scheduler scheduler;
+  Freezes freezes;
   std::atomic<std::uint32_t> trace_sequence = 0;  // keeps apart what happens in one microsecond
 };
 

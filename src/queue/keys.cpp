@@ -1,5 +1,6 @@
 #include "queue/keys.hpp"
 
+#include "core/numbers.hpp"
 #include "core/record.hpp"
 
 namespace postrider::queue {
@@ -9,6 +10,7 @@ namespace {
 constexpr std::size_t kPrefixOctets = 2;
 constexpr std::size_t kNumberOctets = 4;
 constexpr std::size_t kTimeOctets = 8;
+constexpr std::size_t kLengthOctets = 2;
 
 void append_time(std::string& out, WallTime at) { append_u64(out, static_cast<std::uint64_t>(to_micros(at))); }
 
@@ -51,6 +53,28 @@ store::Key trace_key(const QueueId& id, WallTime at, std::uint32_t sequence) {
 }
 
 store::Key aside_key(std::string_view key) { return store::Key(kAsidePrefix).append(key); }
+
+store::Key freeze_key(const Freeze& freeze) {
+  store::Key key(kFreezePrefix);
+  for (const std::string* const text : {&freeze.from, &freeze.to, &freeze.domain}) {
+    append_u16(key, narrow<std::uint16_t>(text->size()));
+    key += *text;
+  }
+  return key;
+}
+
+Result<Freeze> parse_freeze_key(std::string_view key) {
+  Freeze freeze;
+  std::size_t at = kPrefixOctets;
+  for (std::string* const text : {&freeze.from, &freeze.to, &freeze.domain}) {
+    const Result<std::uint16_t> size = read_u16(key, at);
+    if (!size || key.size() - at < *size + kLengthOctets) return error(Error::corrupt, "queue.key");
+    *text = key.substr(at + kLengthOctets, *size);
+    at += kLengthOctets + *size;
+  }
+  if (at != key.size()) return error(Error::corrupt, "queue.key");
+  return freeze;
+}
 
 Result<EntryKey> parse_entry_key(std::string_view key) {
   const Result<QueueId> id = read_id(key, kPrefixOctets);

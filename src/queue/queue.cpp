@@ -40,7 +40,8 @@ Queue::Inside::Inside(store::Store* store_door, Clock* clock_door, Random* rando
       random(random_door),
       settings(std::move(queue_settings)),
       events(event_sink),
-      scheduler(active_max) {
+      scheduler(active_max),
+      freezes(store_door, event_sink) {
   check(!settings.retry.empty(), "queue: a retry table");
 }
 

@@ -228,7 +228,14 @@ struct ListPage {
 };
 
 struct Change {
-  enum class What : std::uint8_t { retry, hold, release, remove, bounce, redirect };
+  enum class What : std::uint8_t {
+    retry,     ///< due now: due ones, and those held as undeliverable
+    hold,      ///< due ones, until they are released
+    release,   ///< due now: held ones, but for those that a freeze still matches
+    remove,    ///< leave the queue without a report
+    bounce,    ///< Ordered::bounce, due now; held ones too
+    redirect,  ///< to others, due now; held ones too. Whom the entry has already gets no second copy
+  };
   struct Destination {
     mail::Address address;
     std::optional<mail::AccountId> account;

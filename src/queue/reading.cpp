@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace postrider::queue {
@@ -141,17 +142,16 @@ Task<Result<std::optional<Job>>> Queue::Inside::start(Due due) {
     if (its.at > now || (its.who != due.who && !scheduler.hold(its))) continue;
     (recipient.state == RecipientState::held ? held_too_long : job.recipients).push_back(std::move(recipient));
   }
-  if (!held_too_long.empty()) {
-    const Result<void> expired = co_await expire_held(&job.entry, held_too_long);
-    if (!expired) {
-      for (const auto* const all : {&held_too_long, &job.recipients}) {
-        for (const Recipient& recipient : *all) {
-          const RecipientId who = due_of(job.entry.id, recipient).who;
-          if (who != due.who) scheduler.give_back(who, std::nullopt);  // that one is the caller's
-        }
-      }
-      co_return fail(expired);
+  Result<void> ready;
+  if (!held_too_long.empty()) ready = co_await expire_held(&job.entry, held_too_long);
+  if (!ready) std::ranges::move(held_too_long, std::back_inserter(job.recipients));
+  if (ready) ready = co_await freeze_some(&job, due.who);
+  if (!ready) {
+    for (const Recipient& recipient : job.recipients) {
+      const RecipientId who = due_of(job.entry.id, recipient).who;
+      if (who != due.who) scheduler.give_back(who, std::nullopt);  // that one is the caller's
     }
+    co_return fail(ready);
   }
   if (job.recipients.empty()) co_return std::optional<Job>();
   co_return std::optional<Job>(std::move(job));
@@ -173,6 +173,40 @@ Task<Result<void>> Queue::Inside::expire_held(Entry* entry, std::vector<Recipien
     events->emit(HeldExpired{.id = left.id.text(), .recipient = recipient.address.text()});
   }
   *entry = std::move(left);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Queue::Inside::freeze_some(Job* job, RecipientId first) {
+  const Result<Freezes::Copy> all = co_await freezes.all();
+  if (!all) co_return fail(all);
+  if ((*all)->empty()) co_return Result<void>{};
+  std::vector<Recipient> frozen;
+  std::erase_if(job->recipients, [&](const Recipient& one) {  // what is ordered back or expanded is not delivered
+    const bool matches = one.ordered == Ordered::delivery && is_frozen_by(**all, job->entry, one);
+    if (matches) frozen.push_back(one);
+    return matches;
+  });
+  // `first` goes last: as long as it is not settled, the caller may give it back.
+  std::ranges::partition(frozen, [&](const Recipient& one) { return one.number != first.number; });
+  for (std::span<const Recipient> rest = frozen; !rest.empty();) {
+    const std::span<const Recipient> batch = rest.first(std::min(kRecipientsACommitMax, rest.size()));
+    store::Transaction transaction;
+    for (const Recipient& recipient : batch) {
+      Recipient held = recipient;
+      held.state = RecipientState::held;
+      held.held_why = HeldWhy::frozen;
+      held.due = kNever;
+      trace(transaction, job->entry.id, "held", recipient.address.text(), "frozen, until the thaw");
+      stage_change(transaction, job->entry.id, recipient, held);
+    }
+    const Result<store::Version> committed = co_await store->commit(std::move(transaction), store::Durability::durable);
+    if (!committed) {
+      std::ranges::copy(rest, std::back_inserter(job->recipients));
+      co_return fail(committed);
+    }
+    for (const Recipient& recipient : batch) settled(due_of(job->entry.id, recipient).who);
+    rest = rest.subspan(batch.size());
+  }
   co_return Result<void>{};
 }
 
