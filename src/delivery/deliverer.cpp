@@ -14,12 +14,15 @@ struct Deliverer::Inside {
                  .rooms = rooms,
                  .settings = settings,
                  .turns = MailboxTurns(doors.store, rooms.mailboxes),
-                 .destinations = {},
+                 .destinations = Destinations({doors.clock, doors.random, doors.events}),
                  .reporter = Reporter(doors, rooms, settings),
                  .delivered = outcome(doors, "delivered"),
                  .relayed = outcome(doors, "relayed"),
                  .deferred = outcome(doors, "deferred"),
-                 .failed = outcome(doors, "failed")} {}
+                 .failed = outcome(doors, "failed"),
+                 .put_off = doors.metrics->counter(
+                     "postrider_delivery_put_off_total",
+                     "Recipients put off without an attempt, as too many waited for their destination")} {}
 
   static Metric* outcome(const Doors& doors, std::string_view name) {
     return doors.metrics->counter("postrider_delivery_attempts_total", "Ended attempts by outcome",
@@ -27,15 +30,20 @@ struct Deliverer::Inside {
   }
 
   static Task<void> work(Inside* inside, queue::Job taken) {
-    auto job = std::make_shared<Job>(&inside->workshop, std::move(taken));
-    co_await Job::run(std::move(job));
+    {
+      auto job = std::make_shared<Job>(&inside->workshop, std::move(taken));
+      co_await Job::run(std::move(job));
+    }
     inside->jobs.fetch_sub(1);
-    inside->job_ended.set();
+    inside->workshop.less.set();
+  }
+
+  [[nodiscard]] bool is_full() const {
+    return jobs.load() >= kJobsMax || workshop.recipients.load() >= kRecipientsInHandMax;
   }
 
   Workshop workshop;
   std::atomic<std::size_t> jobs = 0;
-  Signal job_ended;
 };
 
 Deliverer::Deliverer(Doors doors, Rooms rooms, Settings settings)
@@ -58,11 +66,12 @@ constexpr Duration kUnreadablePause = std::chrono::seconds(1);
 Task<void> Deliverer::run(std::vector<Shard*> shards, Signal* stop) {
   Inside& inside = *inside_;
   std::size_t turn = 0;
+  inside.workshop.destinations.start();
   while (!stop->is_set()) {
-    if (inside.jobs.load() >= kJobsMax) {
-      inside.job_ended.clear();
-      if (inside.jobs.load() < kJobsMax) continue;  // ended between the two looks
-      const Result<void> room = co_await inside.job_ended.wait(SteadyTime::never());
+    if (inside.is_full()) {
+      inside.workshop.less.clear();
+      if (!inside.is_full()) continue;  // ended between the two looks
+      const Result<void> room = co_await inside.workshop.less.wait(SteadyTime::never());
       log_if_failed(*inside.workshop.doors.events, room, "waits without a deadline");
       continue;
     }
@@ -75,18 +84,21 @@ Task<void> Deliverer::run(std::vector<Shard*> shards, Signal* stop) {
       continue;
     }
     inside.jobs.fetch_add(1);
+    inside.workshop.recipients.fetch_add(job->recipients.size());
     Shard* const shard = shards[turn++ % shards.size()];
     auto start = [shard, inside = inside_.get(), taken = std::move(*job)]() mutable {
       spawn(shard, "delivery.job", Inside::work(inside, std::move(taken)));
     };
     shard->post(std::move(start));
   }
+  inside.workshop.destinations.stop();
   while (inside.jobs.load() > 0) {
-    inside.job_ended.clear();
+    inside.workshop.less.clear();
     if (inside.jobs.load() == 0) break;
-    const Result<void> ended = co_await inside.job_ended.wait(SteadyTime::never());
+    const Result<void> ended = co_await inside.workshop.less.wait(SteadyTime::never());
     log_if_failed(*inside.workshop.doors.events, ended, "waits without a deadline");
   }
+  co_await inside.workshop.destinations.closed();
 }
 
 }  // namespace postrider::delivery

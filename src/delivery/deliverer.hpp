@@ -22,7 +22,11 @@
 
 namespace postrider::delivery {
 
-inline constexpr std::size_t kJobsMax = 2000;  // in hand at once, of all destinations
+/// Entries, and recipients of them, in hand at once. One takes 10 KiB to 20 KiB with its coroutines and records, so all
+/// of them up to 100 MiB, a third of what a large queue may have (LIMITS.md). What is remote may have four fifths of
+/// it, what is cold half (destinations.hpp), so that local delivery never waits behind others.
+inline constexpr std::size_t kJobsMax = 5'000;
+inline constexpr std::size_t kRecipientsInHandMax = 20'000;
 
 /// Faults that the simulation plants to show that it would find them. Nothing else sets them.
 enum class Planted : std::uint8_t { nothing, double_local_delivery };

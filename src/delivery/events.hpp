@@ -38,4 +38,23 @@ struct SettleFailed {
   }
 };
 
+/// Nobody connects to it any more, but one probe at a time.
+struct DestinationDown {
+  static constexpr std::string_view kName = "delivery.destination_down";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view destination;
+  std::string_view reply;
+  void fields(FieldSink& sink) const {
+    sink.add("destination", destination);
+    sink.add("reply", reply);
+  }
+};
+
+struct DestinationUp {
+  static constexpr std::string_view kName = "delivery.destination_up";
+  static constexpr Level kLevel = Level::info;
+  std::string_view destination;
+  void fields(FieldSink& sink) const { sink.add("destination", destination); }
+};
+
 }  // namespace postrider::delivery

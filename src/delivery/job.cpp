@@ -1,59 +1,17 @@
 #include "delivery/job.hpp"
 
 #include "core/await.hpp"
-#include "core/overloaded.hpp"
 #include "core/text.hpp"
-#include "delivery/events.hpp"
-#include "mail/trace_fields.hpp"
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 namespace postrider::delivery {
 
 namespace {
 
-constexpr int kCommitTriesMax = 5;
 constexpr std::size_t kHeaderChunkOctets = 64 * 1024;
-
-std::string_view name_of(queue::Attempt attempt) {
-  switch (attempt) {
-    case queue::Attempt::delivered: return "delivered";
-    case queue::Attempt::relayed: return "relayed";
-    case queue::Attempt::deferred: return "deferred";
-    case queue::Attempt::failed: return "failed";
-    case queue::Attempt::held: return "held";
-    case queue::Attempt::expanded: return "expanded";
-  }
-  return "unknown";
-}
-
-/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table,
-/// when there may be room. False: there are no failures, the report is not what is in the way.
-bool put_off_failures(std::vector<Ended>* ended) {
-  bool any = false;
-  for (Ended& one : *ended) {
-    if (one.outcome.attempt != queue::Attempt::failed) continue;
-    any = true;
-    one.outcome.attempt = queue::Attempt::deferred;
-    one.outcome.status = "4.3.1";
-    one.outcome.reply = "451 4.3.1 no room for the report about: " + one.outcome.reply;
-  }
-  return any;
-}
-
-/// Nothing was in the way but a report of success: without it, as what was relayed must not be relayed again. False:
-/// there are no successes to tell of.
-bool forgo_successes(std::vector<Ended>* ended) {
-  bool any = false;
-  for (Ended& one : *ended) {
-    const bool tells = one.outcome.attempt == queue::Attempt::relayed && one.recipient.request.notify &&
-                       one.recipient.request.notify->success && !one.outcome.reports_passed_on;
-    any = any || tells;
-    if (tells) one.outcome.reports_passed_on = true;
-  }
-  return any;
-}
 
 queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& remote) {
   queue::Attempt attempt = queue::Attempt::deferred;
@@ -110,29 +68,75 @@ Task<Result<bool>> has_utf8_header(ContentSource* content) {
   }
 }
 
+/// SMTPUTF8 was asked for: whether the message needs it (6531 §3.6). Errors  as ContentSource::next.
+Task<Result<void>> check_header(ContentSource* content, RelayMessage* message) {
+  if (message->request.utf8 == mail::Utf8::no) co_return Result<void>{};
+  const Result<bool> found = co_await has_utf8_header(content);
+  if (!found) co_return fail(found);
+  message->request.utf8 = *found ? mail::Utf8::yes : mail::Utf8::no;
+  co_return Result<void>{};
+}
+
+/// What a route that is no way over the network means for a recipient.
+queue::Outcome end_of_route(const route::RouteDecision& decision) {
+  queue::Outcome outcome{queue::Attempt::failed, "5.1.1", "550 5.1.1 no such mailbox here", {}};
+  if (std::holds_alternative<route::Hold>(decision.next)) {
+    outcome = {queue::Attempt::held, "4.3.2", "451 4.3.2 held by " + decision.rule, {}};
+  } else if (std::holds_alternative<route::Discard>(decision.next)) {  // nobody reports a success of it
+    outcome = {queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}, true};
+  } else if (const auto* const none = std::get_if<route::NoRoute>(&decision.next)) {
+    outcome = {none->permanent ? queue::Attempt::failed : queue::Attempt::deferred,
+               none->status,
+               (none->permanent ? "550 " : "451 ") + none->status + ' ' + none->text,
+               {}};
+  }
+  outcome.retry = decision.retry;
+  return outcome;
+}
+
+/// What an attempt says about its destination.
+Use use_of(const RelayResult& result, const std::vector<Duration>& retry) {
+  Use use{.result = result.result, .reply = {}, .remote = result.remote, .retry = retry};
+  if (result.result == ConnectionResult::failed) use.reply = smtp::to_line(result.outcomes.front().reply);
+  return use;
+}
+
+RelayResult not_read(std::size_t recipients, const Error& why) {
+  const smtp::RecipientOutcome unread{.reply = {.code = 451, .enhanced = "4.3.0", .text = describe(why)},
+                                      .phase = smtp::Phase::connect};
+  RelayResult result{.outcomes = {}, .remote = {}, .result = ConnectionResult::unused};
+  result.outcomes.assign(recipients, unread);
+  return result;
+}
+
 }  // namespace
 
 Job::Job(Workshop* workshop, queue::Job job)
-    : workshop_(workshop), entry_(std::move(job.entry)), recipients_(std::move(job.recipients)) {}
+    : workshop_(workshop),
+      entry_(std::move(job.entry)),
+      recipients_(std::move(job.recipients)),
+      in_hand_(recipients_.size()) {}
+
+Job::~Job() { let_go(in_hand_); }
+
+mail::Path Job::sender_of(const queue::Recipient& recipient) const {
+  return recipient.reverse_path.value_or(entry_.reverse_path);
+}
 
 Task<void> Job::run(std::shared_ptr<Job> job) {
-  const std::optional<queue::Outcome> overdue = job->workshop_->rooms.queue->overdue(job->entry_);
-  if (overdue) {
-    std::vector<Ended> ended;
-    for (queue::Recipient& recipient : job->recipients_) ended.push_back({std::move(recipient), *overdue});
-    co_await job->settle(std::move(ended));
-    co_return;
-  }
+  std::vector<queue::Recipient> left = co_await job->take_orders();
   std::vector<queue::Recipient> elsewhere;
-  for (queue::Recipient& recipient : job->recipients_) {
-    if (recipient.account) {
+  for (queue::Recipient& recipient : left) {
+    const route::Query query{
+        .domain = recipient.address.domain(), .is_local = true, .sender = job->sender_of(recipient), .account = {}};
+    if (recipient.account && !job->workshop_->rooms.router->takes_local(query)) {
       co_await job->deliver_locally(std::move(recipient));
     } else {
       elsewhere.push_back(std::move(recipient));
     }
   }
   if (elsewhere.empty()) co_return;
-  std::vector<Group> groups = co_await job->find_groups(std::move(elsewhere));
+  Groups groups = co_await job->find_groups(std::move(elsewhere));
   if (groups.empty()) co_return;
   Shard* const shard = co_await this_shard();
   const Completion<bool> all;
@@ -143,75 +147,141 @@ Task<void> Job::run(std::shared_ptr<Job> job) {
   (void)co_await all.wait();
 }
 
-Task<std::vector<Job::Group>> Job::find_groups(std::vector<queue::Recipient> recipients) {
-  std::map<mail::Domain, std::vector<queue::Recipient>> by_domain;
-  for (queue::Recipient& recipient : recipients) by_domain[recipient.address.domain()].push_back(std::move(recipient));
-  std::map<std::string, Group> by_destination;
+Task<std::vector<queue::Recipient>> Job::take_orders() {
+  const std::optional<queue::Outcome> overdue = workshop_->rooms.queue->overdue(entry_);
   std::vector<Ended> ended;
-  for (auto& [domain, members] : by_domain) {
-    route::RouteDecision decision = co_await workshop_->rooms.router->route({.domain = domain, .sender = entry_.reverse_path});
-    if (auto* const relay = std::get_if<route::Relay>(&decision.next)) {
-      Group& group = by_destination[relay->destination];
-      if (group.recipients.empty()) group.relay = std::move(*relay);
-      std::ranges::move(members, std::back_inserter(group.recipients));
-      continue;
+  std::vector<queue::Recipient> left;
+  for (queue::Recipient& recipient : std::exchange(recipients_, {})) {
+    if (recipient.ordered == queue::Ordered::expand) {
+      ended.push_back(
+          {std::move(recipient), {queue::Attempt::expanded, "2.0.0", "250 2.0.0 expanded to its members", {}}});
+    } else if (recipient.ordered == queue::Ordered::bounce) {
+      ended.push_back(
+          {std::move(recipient), {queue::Attempt::failed, "5.7.1", "550 5.7.1 returned by the administrator", {}}});
+    } else if (overdue) {
+      ended.push_back({std::move(recipient), *overdue});
+    } else {
+      left.push_back(std::move(recipient));
     }
-    const queue::Outcome outcome = std::visit(
-        Overloaded{[](const route::Relay&) { return queue::Outcome(); },
-                   [&](const route::Hold&) {
-                     return queue::Outcome{queue::Attempt::deferred, "4.3.2", "451 4.3.2 held by " + decision.rule, {}};
-                   },
-                   [&](const route::Discard&) {  // nobody reports a success of it
-                     return queue::Outcome{
-                         queue::Attempt::relayed, "2.0.0", "250 2.0.0 discarded by " + decision.rule, {}, true};
-                   },
-                   [](const route::Local&) {
-                     return queue::Outcome{queue::Attempt::failed, "5.1.1", "550 5.1.1 no such mailbox here", {}};
-                   },
-                   [](const route::NoRoute& none) {
-                     const auto attempt = none.permanent ? queue::Attempt::failed : queue::Attempt::deferred;
-                     return queue::Outcome{
-                         attempt, none.status, (none.permanent ? "550 " : "451 ") + none.status + ' ' + none.text, {}};
-                   }},
-        decision.next);
-    for (queue::Recipient& recipient : members) ended.push_back({std::move(recipient), outcome});
   }
   if (!ended.empty()) co_await settle(std::move(ended));
-  std::vector<Group> groups;
-  for (auto& [destination, group] : by_destination) groups.push_back(std::move(group));
-  co_return groups;
+  co_return left;
+}
+
+Task<Job::Groups> Job::find_groups(std::vector<queue::Recipient> recipients) {
+  std::map<mail::Domain, Result<bool>> local;
+  // By destination and sender; where there is no destination by all that a route is chosen by.
+  std::map<std::tuple<std::string, std::string, bool, std::string>, std::size_t> places;
+  Groups groups;
+  std::vector<Ended> unknown;
+  for (queue::Recipient& recipient : recipients) {
+    mail::Domain domain = recipient.address.domain();
+    auto known = local.find(domain);
+    if (known == local.end()) {
+      mail::Domain asked = domain;
+      const Result<bool> is_local = co_await workshop_->rooms.directory->is_local(std::move(asked));
+      known = local.emplace(domain, is_local).first;
+    }
+    if (!known->second && !recipient.account) {
+      unknown.push_back({std::move(recipient),
+                         {queue::Attempt::deferred, "4.3.0", "451 4.3.0 " + describe(known->second.error()), {}}});
+      continue;
+    }
+    const bool is_local = recipient.account || *known->second;
+    mail::Path sender = sender_of(recipient);
+    const std::string from = sender.text();
+    route::Query query{.domain = std::move(domain), .is_local = is_local, .sender = sender, .account = {}};
+    const std::string destination = workshop_->rooms.router->destination(query);
+    const auto [at, made] = places.try_emplace(
+        {destination, destination.empty() ? query.domain.text() : "", is_local, from}, groups.size());
+    if (made) groups.push_back({destination, std::move(query), std::move(sender), {}});
+    groups[at->second].recipients.push_back(std::move(recipient));
+  }
+  if (!unknown.empty()) co_await settle(std::move(unknown));
+  Groups ways;
+  for (Group& group : groups) {
+    if (group.destination.empty()) {
+      co_await end_here(std::move(group));
+    } else {
+      ways.push_back(std::move(group));
+    }
+  }
+  co_return ways;
+}
+
+Task<void> Job::end_here(Group group) {
+  const route::RouteDecision decision = co_await workshop_->rooms.router->route(group.query);
+  if (!std::holds_alternative<route::Local>(decision.next)) {
+    co_await settle_all(std::move(group.recipients), end_of_route(decision));
+    co_return;
+  }
+  for (queue::Recipient& recipient : group.recipients) {
+    if (recipient.account) {
+      co_await deliver_locally(std::move(recipient));
+    } else {
+      co_await resolve_again(std::move(recipient));
+    }
+  }
 }
 
 Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
-  Workshop& workshop = *job->workshop_;
-  std::string destination = group.relay.destination;
-  Destinations::Slot slot = co_await workshop.destinations.take(std::move(destination));
-  StoredContent content(workshop.doors.store, job->entry_.content);
-  RelayMessage message = job->message_of(group.recipients);
-  RelayResult result;
-  const Result<void> checked = co_await check_header(&content, &message);
-  if (checked) {
-    result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(group.relay),
-                            std::move(message), &content);
+  std::string destination = group.destination;
+  Destinations::Admission admission =
+      co_await job->workshop_->destinations.admit(std::move(destination), group.recipients.size());
+  if (auto* const slot = std::get_if<Destinations::Slot>(&admission)) {
+    co_await carry_now(job, std::move(group), std::move(*slot));
+  } else if (const auto* const put_off = std::get_if<Destinations::PutOff>(&admission)) {
+    co_await job->put_off(std::move(group.recipients), put_off->until);
   } else {
-    const smtp::RecipientOutcome unread{.reply = {.code = 451, .enhanced = "4.3.0", .text = describe(checked.error())},
-                                        .phase = smtp::Phase::connect};
-    result.outcomes.assign(group.recipients.size(), unread);
+    auto& down = std::get<Destinations::Down>(admission);
+    queue::Outcome outcome{queue::Attempt::deferred, "4.4.1", std::move(down.reply), std::move(down.remote)};
+    outcome.retry = std::move(down.retry);
+    co_await job->settle_all(std::move(group.recipients), std::move(outcome));
   }
-  const bool reached = std::ranges::any_of(result.outcomes, [](const smtp::RecipientOutcome& outcome) {
-    return outcome.phase != smtp::Phase::connect && outcome.phase != smtp::Phase::greeting;
-  });
-  slot.end(reached ? ConnectionResult::worked : ConnectionResult::failed);
-  std::vector<Ended> ended;
-  for (std::size_t i = 0; i < group.recipients.size(); ++i) {
-    ended.push_back({std::move(group.recipients[i]), to_outcome(result.outcomes[i], result.remote)});
-  }
-  co_await job->settle(std::move(ended));
   if (--job->carrying_ == 0) job->carried_();
 }
 
-RelayMessage Job::message_of(const std::vector<queue::Recipient>& recipients) const {
-  RelayMessage message{.reverse_path = entry_.reverse_path,
+Task<void> Job::carry_now(std::shared_ptr<Job> job, Group group, Destinations::Slot slot) {
+  Workshop& workshop = *job->workshop_;
+  StoredContent content(workshop.doors.store, job->entry_.content);
+  RelayMessage message = job->message_of(group);
+  std::optional<RelayResult> result;
+  std::vector<Duration> retry = slot.retry();
+  const Result<void> checked = co_await check_header(&content, &message);
+  if (!checked) result = not_read(group.recipients.size(), checked.error());
+  if (std::unique_ptr<Parked> connection = slot.take_connection(); checked && connection) {
+    RelayMessage same = message;
+    result = co_await relay_over(std::move(connection), std::move(same), &content);
+  }
+  if (!result) {
+    route::RouteDecision decision = co_await workshop.rooms.router->route(group.query);
+    retry = decision.retry;
+    auto* const way = std::get_if<route::Relay>(&decision.next);
+    if (way == nullptr) {
+      queue::Outcome outcome = end_of_route(decision);
+      const bool dead = outcome.attempt == queue::Attempt::deferred;  // its names gave no answer
+      slot.end({.result = dead ? ConnectionResult::failed : ConnectionResult::unused,
+                .reply = outcome.reply,
+                .remote = {},
+                .retry = retry});
+      co_await job->settle_all(std::move(group.recipients), std::move(outcome));
+      co_return;
+    }
+    result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(*way), std::move(message),
+                            &content);
+  }
+  slot.end(use_of(*result, retry), std::move(result->connection));
+  std::vector<Ended> ended;
+  for (std::size_t i = 0; i < group.recipients.size(); ++i) {
+    queue::Outcome outcome = to_outcome(result->outcomes[i], result->remote);
+    outcome.retry = retry;
+    ended.push_back({std::move(group.recipients[i]), std::move(outcome)});
+  }
+  co_await job->settle(std::move(ended));
+}
+
+RelayMessage Job::message_of(const Group& group) const {
+  RelayMessage message{.reverse_path = group.reverse_path,
                        .recipients = {},
                        .size_octets = entry_.content.size_octets(),
                        .has_eight_bit = entry_.has_eight_bit || !is_ascii(entry_.content.prefix),
@@ -220,7 +290,7 @@ RelayMessage Job::message_of(const std::vector<queue::Recipient>& recipients) co
                        .recipient_requests = {}};
   if (!message.has_eight_bit) message.request.utf8 = mail::Utf8::no;
   bool asked = false;
-  for (const queue::Recipient& recipient : recipients) {
+  for (const queue::Recipient& recipient : group.recipients) {
     message.recipients.push_back(recipient.address);
     message.recipient_requests.push_back(request_of(recipient));
     asked = asked || message.recipient_requests.back() != mail::RecipientRequest{};
@@ -229,240 +299,25 @@ RelayMessage Job::message_of(const std::vector<queue::Recipient>& recipients) co
   return message;
 }
 
-Task<Result<void>> Job::check_header(ContentSource* content, RelayMessage* message) {
-  if (message->request.utf8 == mail::Utf8::no) co_return Result<void>{};
-  const Result<bool> found = co_await has_utf8_header(content);
-  if (!found) co_return fail(found);
-  message->request.utf8 = *found ? mail::Utf8::yes : mail::Utf8::no;
-  co_return Result<void>{};
-}
-
-Task<void> Job::deliver_locally(queue::Recipient recipient) {
-  const Result<directory::Resolution> found = co_await workshop_->rooms.directory->resolve(recipient.address);
-  std::vector<Ended> ended;
-  if (found) {
-    const auto* const deliverable = std::get_if<directory::Deliverable>(&*found);
-    const bool there =
-        deliverable != nullptr && std::ranges::any_of(deliverable->targets, [&](const directory::Target& target) {
-          return target.account == recipient.account;
-        });
-    if (there) {
-      const Result<void> appended = co_await append(recipient);
-      if (appended) co_return;
-      const bool later = is_transient(appended.error().code);
-      const std::string line = (later ? "451 4.3.0 " : "550 5.3.0 ") + describe(appended.error());
-      const queue::Outcome outcome{
-          later ? queue::Attempt::deferred : queue::Attempt::failed, later ? "4.3.0" : "5.3.0", line, {}};
-      ended.push_back({std::move(recipient), outcome});
-    } else {
-      const queue::Outcome gone{queue::Attempt::failed, "5.1.1", "550 5.1.1 the mailbox is gone", {}};
-      ended.push_back({std::move(recipient), gone});
-    }
-  } else {
-    const queue::Outcome unknown{queue::Attempt::deferred, "4.3.0", "451 4.3.0 " + describe(found.error()), {}};
-    ended.push_back({std::move(recipient), unknown});
-  }
-  co_await settle(std::move(ended));
-}
-
-Task<Result<void>> Job::append(queue::Recipient recipient) {
-  const queue::Outcome outcome{queue::Attempt::delivered, "2.0.0", "250 2.0.0 delivered", {}};
-  std::vector<Ended> ended;
-  ended.push_back({recipient, outcome});
-  std::optional<queue::NewEntry> report;
-  Result<void> result = error(Error::conflict, "delivery.append");
-  for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
-    if (tries > 0) {
-      const Result<void> read = co_await read_again(&ended);
-      if (!read) co_return fail(read);
-      if (ended.empty()) co_return Result<void>{};  // settled by somebody else: nothing is left to do
-    }
-    co_await lock();
-    queue::Entry entry = entry_;
-    mailbox::NewMessage message{
-        .content = entry.content, .internal_date = workshop_->doors.clock->wall(), .flags = 0, .keywords = {}};
-    message.content.prefix = mail::return_path_field(entry.reverse_path) + mail::delivered_to_field(recipient.address) +
-                             entry.content.prefix;
-    message.content.dropped = entry.return_paths;  // 5321 §4.4: an earlier one goes, at final delivery only
+Task<void> Job::put_off(std::vector<queue::Recipient> recipients, WallTime until) {
+  workshop_->put_off->add(static_cast<std::int64_t>(recipients.size()));
+  for (std::size_t first = 0; first < recipients.size(); first += queue::kRecipientsACommitMax) {
+    const std::size_t count = std::min(queue::kRecipientsACommitMax, recipients.size() - first);
+    const std::span<const queue::Recipient> some = std::span(recipients).subspan(first, count);
     store::Transaction transaction;
-    transaction.add_ref(entry.content.body.id);
-    const Result<queue::Fate> fate =
-        workshop_->rooms.queue->stage_settle(transaction, entry, ended.front().recipient, outcome);
-    if (!fate) {
-      unlock();
-      co_return fail(fate);
-    }
-    Ended one{ended.front().recipient, outcome};
-    const Result<std::optional<queue::NewEntry>> made = co_await stage_success(&transaction, *fate, std::move(one));
-    if (!made) {
-      unlock();
-      co_return fail(made);
-    }
-    report = *made;
-    workshop_->rooms.queue->stage_entry(transaction, entry);
+    for (const queue::Recipient& recipient : some)
+      workshop_->rooms.queue->stage_postpone(transaction, entry_, recipient, until);
     const Result<store::Version> committed =
-        co_await workshop_->turns.append(*recipient.account, message, std::move(transaction));
-    if (committed) {
-      entry.version = *committed;
-      entry_ = std::move(entry);
-      if (workshop_->settings.planted == Planted::double_local_delivery) {
-        store::Transaction again;
-        again.add_ref(message.content.body.id);
-        (void)co_await workshop_->turns.append(*recipient.account, message, std::move(again));
+        co_await workshop_->doors.store->commit(std::move(transaction), store::Durability::lazy);
+    for (const queue::Recipient& recipient : some) {
+      if (committed) {
+        workshop_->rooms.queue->settled(entry_.id, recipient.number);
+      } else {  // changed by a command meanwhile, or the disk is full
+        workshop_->rooms.queue->give_back(entry_.id, recipient.number);
       }
     }
-    unlock();
-    result = committed ? Result<void>{} : Result<void>(fail(committed));
   }
-  if (result) {
-    workshop_->rooms.queue->settled(entry_.id, recipient.number);
-    if (report) workshop_->rooms.queue->accepted(*report);
-    tell(ended.front());
-  }
-  co_return result;
-}
-
-Task<Result<std::optional<queue::NewEntry>>> Job::stage_success(store::Transaction* transaction, queue::Fate fate,
-                                                                Ended ended) {
-  if (fate != queue::Fate::report_success) co_return std::optional<queue::NewEntry>();
-  std::vector<Reported> about(1, Reported{std::move(ended.recipient), std::move(ended.outcome)});
-  co_return co_await workshop_->reporter.stage(transaction, entry_, std::move(about), ReportKind::success);
-}
-
-Task<void> Job::settle(std::vector<Ended> ended) {
-  for (std::size_t first = 0; first < ended.size(); first += queue::kRecipientsACommitMax) {
-    const auto begin = ended.begin() + static_cast<std::ptrdiff_t>(first);
-    const std::size_t count = std::min(queue::kRecipientsACommitMax, ended.size() - first);
-    std::vector<Ended> batch(std::move_iterator(begin), std::move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
-    co_await settle_batch(std::move(batch));
-  }
-}
-
-Task<void> Job::settle_batch(std::vector<Ended> ended) {
-  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.outcome);
-  Result<void> result = error(Error::conflict, "delivery.settle");
-  for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
-    if (tries > 0) {
-      result = co_await read_again(&ended);
-      if (!result) break;
-    }
-    result = co_await commit(&ended);
-    if (result || result.error().code == Error::conflict) continue;
-    const bool put_off = result.error().code == Error::exhausted && put_off_failures(&ended);
-    const bool forgone = forgo_successes(&ended);
-    if (put_off || forgone) result = co_await commit(&ended);
-  }
-  for (const Ended& one : ended) {
-    if (result) {
-      tell(one);
-    } else {
-      workshop_->rooms.queue->give_back(entry_.id, one.recipient.number);
-    }
-  }
-  if (!result) {
-    workshop_->doors.events->emit(SettleFailed{.id = entry_.id.text(), .error = describe(result.error())});
-  }
-}
-
-Task<Result<void>> Job::commit(const std::vector<Ended>* ended) {
-  co_await lock();
-  queue::Entry entry = entry_;
-  store::Transaction transaction;
-  std::vector<Reported> failures;
-  std::vector<Reported> notices;
-  std::vector<Reported> successes;
-  Result<void> staged;
-  for (const Ended& one : *ended) {
-    const Result<queue::Fate> fate =
-        workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
-    if (!fate) {
-      staged = fail(fate);
-      break;
-    }
-    if (*fate == queue::Fate::report_sender) failures.push_back({one.recipient, one.outcome});
-    if (*fate == queue::Fate::held_for_postmaster) notices.push_back({one.recipient, one.outcome});
-    if (*fate == queue::Fate::report_success) successes.push_back({one.recipient, one.outcome});
-  }
-  std::vector<queue::NewEntry> reports;
-  for (const auto& [about, kind] : {std::pair(&failures, ReportKind::failure), std::pair(&notices, ReportKind::notice),
-                                    std::pair(&successes, ReportKind::success)}) {
-    if (!staged || about->empty()) continue;
-    Result<std::optional<queue::NewEntry>> report =
-        co_await workshop_->reporter.stage(&transaction, entry_, *about, kind);
-    if (!report) {
-      staged = fail(report);
-    } else if (*report) {
-      reports.push_back(std::move(**report));
-    }
-  }
-  if (staged) {
-    workshop_->rooms.queue->stage_entry(transaction, entry);
-    const Result<store::Version> committed =
-        co_await workshop_->doors.store->commit(std::move(transaction), store::Durability::durable);
-    if (committed) {
-      entry.version = *committed;
-      entry_ = std::move(entry);
-    } else {
-      staged = fail(committed);
-    }
-  }
-  unlock();
-  if (staged) {
-    for (const Ended& one : *ended) workshop_->rooms.queue->settled(entry_.id, one.recipient.number);
-    for (const queue::NewEntry& report : reports) workshop_->rooms.queue->accepted(report);
-  }
-  co_return staged;
-}
-
-Task<Result<void>> Job::read_again(std::vector<Ended>* ended) {
-  const Result<queue::Listed> now = co_await workshop_->rooms.queue->show(entry_.id);
-  if (!now && now.error().code != Error::not_found) co_return fail(now);
-  std::erase_if(*ended, [&](Ended& one) {
-    if (now) {
-      const auto at = std::ranges::find(now->recipients, one.recipient.number, &queue::Recipient::number);
-      if (at != now->recipients.end()) {
-        one.recipient = *at;
-        return false;
-      }
-    }
-    workshop_->rooms.queue->settled(entry_.id, one.recipient.number);  // by somebody else
-    return true;
-  });
-  if (now) entry_ = now->entry;
-  co_return Result<void>{};
-}
-
-void Job::tell(const Ended& ended) {
-  Workshop& workshop = *workshop_;
-  switch (ended.outcome.attempt) {
-    case queue::Attempt::delivered: workshop.delivered->add(); break;
-    case queue::Attempt::relayed: workshop.relayed->add(); break;
-    case queue::Attempt::deferred: workshop.deferred->add(); break;
-    case queue::Attempt::failed: workshop.failed->add(); break;
-    case queue::Attempt::held:
-    case queue::Attempt::expanded: break;
-  }
-  workshop.doors.events->emit(AttemptEnded{.id = entry_.id.text(),
-                                           .outcome = name_of(ended.outcome.attempt),
-                                           .recipient = ended.recipient.address.text(),
-                                           .remote = ended.outcome.remote,
-                                           .reply = ended.outcome.reply});
-}
-
-Task<void> Job::lock() {
-  while (locked_) {
-    Completion<bool> turn;
-    waiting_.push_back([turn] { turn.set(true); });
-    (void)co_await turn.wait();
-  }
-  locked_ = true;
-}
-
-void Job::unlock() {
-  locked_ = false;
-  if (waiting_.empty()) return;
-  waiting_.front()();
-  waiting_.pop_front();
+  let_go(recipients.size());
 }
 
 }  // namespace postrider::delivery

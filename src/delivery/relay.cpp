@@ -4,7 +4,7 @@
 #include "core/overloaded.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 namespace postrider::delivery {
 
@@ -28,68 +28,116 @@ Duration wait_of(const ClientTimeouts& timeouts, smtp::ClientWait wait) {
   return timeouts.quit;
 }
 
-/// Drives one client session until it is closed.
+/// Drives one client session.
 class Driver {
  public:
-  Driver(net::Stream* stream, const RelaySettings* settings, const RelayMessage* message, ContentSource* content,
-         Observe observe)
+  Driver(net::Stream* stream, RelaySettings settings, smtp::Protocol protocol, Observe observe)
       : stream_(stream),
-        settings_(settings),
-        message_(message),
-        content_(content),
+        settings_(std::move(settings)),
         observe_(std::move(observe)),
-        session_(settings->hostname) {}
+        session_(settings_.hostname, protocol) {}
 
-  Task<SessionResult> run(Clock* clock) {
+  /// Greeting and hello. False: refused, see `refusal`. Nothing takes longer than `limit`.
+  Task<bool> open(Clock* clock, SteadyTime limit) {
+    clock_ = clock;
+    limit_ = limit;
     session_.start(todo_);
-    begin_wait(clock);
-    while (!session_.closed() || !todo_.empty()) {
+    begin_wait();
+    co_await go_on();
+    co_return session_.ready();
+  }
+
+  /// All transactions of `message`; gives the outcomes in the order of its recipients. To be called when `is_ready`.
+  Task<std::vector<smtp::RecipientOutcome>> carry(const RelayMessage* message, ContentSource* content) {
+    message_ = message;
+    content_ = content;
+    outcomes_.clear();
+    refusal_ = lost_session();
+    while (session_.ready() && outcomes_.size() < message_->recipients.size()) {
+      next_transaction();
+      begin_wait();
+      co_await go_on();
+    }
+    while (outcomes_.size() < message_->recipients.size()) outcomes_.push_back(refusal_);
+    co_return std::exchange(outcomes_, {});
+  }
+
+  /// `wait`: for the peer's answer.
+  Task<void> quit(bool wait) {
+    if (!session_.ready()) co_return;
+    session_.quit(todo_);
+    begin_wait();
+    if (wait) {
+      co_await go_on();
+      co_return;
+    }
+    while (!todo_.empty()) {
+      if (const auto* const send = std::get_if<smtp::Send>(&todo_.front())) unsent_ += send->octets;
+      todo_.pop_front();
+    }
+    co_await flush();
+    stream_->close();
+  }
+
+  /// Whether a message may begin; also false where the peer has closed or said something while nobody asked.
+  [[nodiscard]] bool is_ready() {
+    if (!session_.ready()) return false;
+    std::array<char, 1> octet;
+    const Result<std::size_t> got = stream_->read_some(octet);
+    return got && *got == 0;
+  }
+  [[nodiscard]] const smtp::RecipientOutcome& refusal() const { return refusal_; }
+  [[nodiscard]] unsigned transactions() const { return transactions_; }
+  [[nodiscard]] bool may_go_on() const { return session_.ready() && transactions_ < kMessagesAConnectionMax; }
+
+ private:
+  /// Until there is nothing to do but to begin something new, or the session is closed. What is to be sent goes out in
+  /// as few writes as can be: a whole small message, with its envelope, in one.
+  Task<void> go_on() {
+    for (;;) {
       if (!todo_.empty()) {
         smtp::ClientAction action = std::move(todo_.front());
         todo_.pop_front();
-        co_await perform(clock, std::move(action));
-        begin_wait(clock);
-      } else if (session_.ready()) {
-        next_transaction(clock->wall());
-        begin_wait(clock);
+        co_await perform(std::move(action));
+      } else if (!unsent_.empty()) {
+        co_await flush();
+      } else if (session_.closed() || session_.ready()) {
+        co_return;
       } else {
         co_await read();
-        begin_wait(clock);
       }
+      begin_wait();
     }
-    while (result_.outcomes.size() < message_->recipients.size()) result_.outcomes.push_back(rest_);
-    co_return std::move(result_);
   }
 
- private:
   /// A wait begins when the kind of wait changes; octets that trickle in do not renew it.
-  void begin_wait(Clock* clock) {
+  void begin_wait() {
     const smtp::ClientWait wait = session_.waits_for();
     if (wait_ == wait && wait != smtp::ClientWait::block) return;
     wait_ = wait;
-    until_ = clock->steady() + wait_of(settings_->timeouts, wait);
+    until_ = std::min(clock_->steady() + wait_of(settings_.timeouts, wait), limit_);
   }
 
-  void next_transaction(WallTime now) {
-    const std::size_t done = result_.outcomes.size();
-    if (done == message_->recipients.size()) return session_.quit(todo_);
+  void next_transaction() {
+    const std::size_t done = outcomes_.size();
     const std::size_t count = std::min(kRecipientsATransactionMax, message_->recipients.size() - done);
     smtp::ClientTransaction transaction{.reverse_path = message_->reverse_path,
                                         .recipients = part_of(message_->recipients, done, count),
                                         .size_octets = message_->size_octets,
                                         .request = message_->request,
-                                        .recipient_requests = {}};
+                                        .recipient_requests = {},
+                                        .only_ask = content_ == nullptr};
     // What the content is decides, not what was said of it; but for a binary one, which no scan tells from others.
     if (transaction.request.body != mail::BodyType::binary_mime)
       transaction.request.body = message_->has_eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
     if (!message_->recipient_requests.empty())
       transaction.recipient_requests = part_of(message_->recipient_requests, done, count);
-    if (transaction.request.deliver_by)  // 2852 §4.1.4: what is left of the time
-      transaction.request.deliver_by->within = std::max(
-          transaction.request.deliver_by->within - std::chrono::ceil<std::chrono::seconds>(now - message_->arrival),
-          kByTimeLeast);
-    content_->rewind();
-    result_.began = true;
+    if (transaction.request.deliver_by) {  // 2852 §4.1.4: what is left of the time
+      const auto gone = std::chrono::ceil<std::chrono::seconds>(clock_->wall() - message_->arrival);
+      transaction.request.deliver_by->within = std::max(transaction.request.deliver_by->within - gone, kByTimeLeast);
+    }
+    if (content_ != nullptr) content_->rewind();
+    ++transactions_;
     wait_.reset();  // each transaction has waits of its own
     session_.begin(std::move(transaction), todo_);
   }
@@ -100,27 +148,50 @@ class Driver {
     return {begin, begin + static_cast<std::ptrdiff_t>(count)};
   }
 
-  Task<void> perform(Clock* clock, smtp::ClientAction action) {
+  Task<void> perform(smtp::ClientAction action) {
     if (auto* const send = std::get_if<smtp::Send>(&action)) {
       if (observe_) observe_('>', send->octets);
-      const Result<void> written = co_await stream_->write(send->octets, clock->steady() + settings_->timeouts.block);
-      if (!written) lost(written.error());
-    } else if (std::holds_alternative<smtp::WantContent>(action)) {
-      const Result<std::string> chunk = co_await content_->next(kChunkOctets);
-      if (!chunk) {
-        session_.step(smtp::ContentFailed{}, todo_);
+      if (unsent_.empty()) {
+        unsent_ = std::move(send->octets);
       } else {
-        session_.step(smtp::Content{.octets = *chunk, .last = chunk->empty()}, todo_);
+        unsent_ += send->octets;
       }
+      if (unsent_.size() >= kChunkOctets) co_await flush();
+    } else if (std::holds_alternative<smtp::WantContent>(action)) {
+      co_await give_content();
     } else if (auto* const done = std::get_if<smtp::TransactionDone>(&action)) {
-      for (smtp::RecipientOutcome& outcome : done->outcomes) result_.outcomes.push_back(std::move(outcome));
-      if (!result_.outcomes.empty()) rest_ = lost_session();
+      std::ranges::move(done->outcomes, std::back_inserter(outcomes_));
     } else if (auto* const refused = std::get_if<smtp::SessionRefused>(&action)) {
-      rest_ = std::move(refused->outcome);
+      refusal_ = std::move(refused->outcome);
     } else {
+      co_await flush();
       stream_->close();
       session_.step(smtp::PeerClosed{}, todo_);
     }
+  }
+
+  /// As much as there is, up to kChunkOctets, so that what is small is one chunk and known to be the last.
+  Task<void> give_content() {
+    std::string octets;
+    bool last = false;
+    while (!last && octets.size() < kChunkOctets) {
+      const Result<std::string> chunk = co_await content_->next(kChunkOctets - octets.size());
+      if (!chunk) {
+        session_.step(smtp::ContentFailed{}, todo_);
+        co_return;
+      }
+      last = chunk->empty();
+      octets += *chunk;
+    }
+    session_.step(smtp::Content{.octets = octets, .last = last}, todo_);
+  }
+
+  Task<void> flush() {
+    if (unsent_.empty()) co_return;
+    const std::string octets = std::exchange(unsent_, {});
+    const SteadyTime until = std::min(clock_->steady() + settings_.timeouts.block, limit_);
+    const Result<void> written = co_await stream_->write(octets, until);
+    if (!written) lost(written.error());
   }
 
   Task<void> read() {
@@ -155,16 +226,41 @@ class Driver {
   }
 
   net::Stream* stream_;
-  const RelaySettings* settings_;
-  const RelayMessage* message_;
-  ContentSource* content_;
+  RelaySettings settings_;
   Observe observe_;
   smtp::ClientSession session_;
   smtp::ClientActions todo_;
-  SessionResult result_;
-  smtp::RecipientOutcome rest_ = lost_session();
+  std::string unsent_;
+  Clock* clock_ = nullptr;
+  const RelayMessage* message_ = nullptr;
+  ContentSource* content_ = nullptr;  // null: only ask
+  std::vector<smtp::RecipientOutcome> outcomes_;
+  smtp::RecipientOutcome refusal_ = lost_session();
+  unsigned transactions_ = 0;
   std::optional<smtp::ClientWait> wait_;
   SteadyTime until_{};
+  SteadyTime limit_ = SteadyTime::never();
+};
+
+class Connection final : public Parked {
+ public:
+  Connection(Shard* shard, std::unique_ptr<net::Stream> stream, RelaySettings settings, smtp::Protocol protocol,
+             std::string remote)
+      : shard_(shard),
+        stream_(std::move(stream)),
+        driver_(stream_.get(), std::move(settings), protocol, {}),
+        remote_(std::move(remote)) {}
+
+  [[nodiscard]] Shard* shard() const override { return shard_; }
+  [[nodiscard]] Task<void> quit() override { co_await driver_.quit(false); }
+  [[nodiscard]] Driver& driver() { return driver_; }
+  [[nodiscard]] const std::string& remote() const { return remote_; }
+
+ private:
+  Shard* shard_;
+  std::unique_ptr<net::Stream> stream_;
+  Driver driver_;
+  std::string remote_;
 };
 
 smtp::RecipientOutcome not_connected(const Error& why) {
@@ -180,51 +276,153 @@ smtp::RecipientOutcome not_connected(const Error& why) {
           .phase = smtp::Phase::connect};
 }
 
-net::Address address_of(const route::AddressOctets& octets) { return net::Address::v6(octets); }
+/// 5yz at the greeting: the host wants nothing to do with us now, which is not the end of a message.
+smtp::RecipientOutcome refused_session(smtp::RecipientOutcome outcome) {
+  if (outcome.phase != smtp::Phase::greeting || !smtp::is_permanent(outcome.reply)) return outcome;
+  outcome.reply.text = fmt::format("greeted with {} {}{}{}", outcome.reply.code, outcome.reply.enhanced,
+                                   outcome.reply.enhanced.empty() ? "" : " ", outcome.reply.text);
+  outcome.reply.code = 451;
+  outcome.reply.enhanced = "4.3.2";
+  return outcome;
+}
+
+/// A session that is ready for a message, or why there is none.
+struct Opened {
+  std::unique_ptr<Connection> connection;
+  std::string remote;
+  smtp::RecipientOutcome failure = {.reply = {.code = 550, .enhanced = "5.4.4", .text = "no host has an address"},
+                                    .phase = smtp::Phase::connect};
+  ConnectionResult result = ConnectionResult::unused;
+  unsigned sessions = 0;
+
+  /// What is transient stays so: another time another hop may take it.
+  void failed(smtp::RecipientOutcome outcome) {
+    if (smtp::is_permanent(outcome.reply) && !smtp::is_permanent(failure.reply)) return;
+    failure = std::move(outcome);
+  }
+};
+
+/// `opened` has a connection afterwards when the endpoint took a session.
+Task<void> open_one(net::Connector* connector, RelaySettings settings, const route::Relay* route, const route::Hop* hop,
+                    net::Endpoint to, SteadyTime limit, Opened* opened) {
+  Shard* const shard = co_await this_shard();
+  const net::FoundBy found_by = hop->from_dns ? net::FoundBy::dns : net::FoundBy::configuration;
+  const SteadyTime until = std::min(shard->clock().steady() + settings.timeouts.connect, limit);
+  std::optional<net::Address> source;
+  if (route->source && to.unix_path.empty()) source = net::Address::v6(*route->source);
+  opened->remote = to.unix_path.empty() ? hop->host + " [" + to.address.to_text() + "]" : to.unix_path;
+  Result<std::unique_ptr<net::Stream>> stream = co_await connector->connect(std::move(to), found_by, source, until);
+  if (!stream) {
+    if (stream.error().code != Error::denied && opened->result == ConnectionResult::unused)
+      opened->result = ConnectionResult::failed;
+    opened->failed(not_connected(stream.error()));
+    co_return;
+  }
+  ++opened->sessions;
+  const smtp::Protocol protocol =
+      hop->protocol == route::HopProtocol::lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp;
+  auto connection =
+      std::make_unique<Connection>(shard, std::move(*stream), std::move(settings), protocol, opened->remote);
+  const bool ready = co_await connection->driver().open(&shard->clock(), limit);
+  if (ready) {
+    opened->result = ConnectionResult::worked;
+    opened->connection = std::move(connection);
+    co_return;
+  }
+  const smtp::RecipientOutcome& refusal = connection->driver().refusal();
+  if (refusal.phase != smtp::Phase::greeting) {
+    opened->result = ConnectionResult::throttled;  // it greeted us
+  } else if (opened->result == ConnectionResult::unused) {
+    opened->result = ConnectionResult::failed;
+  }
+  opened->failed(refused_session(refusal));
+}
+
+Task<Opened> open_any(net::Connector* connector, RelaySettings settings, route::Relay route, SteadyTime limit) {
+  Opened opened;
+  if (!route.hello.empty()) settings.hostname = route.hello;
+  for (const route::Hop& hop : route.hops) {
+    std::vector<net::Endpoint> endpoints;
+    if (!hop.unix_path.empty()) endpoints.push_back({.address = {}, .port = 0, .unix_path = hop.unix_path});
+    for (const route::AddressOctets& octets : hop.addresses)
+      endpoints.push_back({.address = net::Address::v6(octets), .port = hop.port, .unix_path = {}});
+    for (net::Endpoint& to : endpoints) {
+      if (opened.sessions == kSessionsAnAttemptMax) co_return opened;
+      co_await open_one(connector, settings, &route, &hop, std::move(to), limit, &opened);
+      if (opened.connection) co_return opened;
+    }
+  }
+  co_return opened;
+}
+
+/// Nothing was answered before the session ended.
+bool is_lost_at_mail(const smtp::RecipientOutcome& outcome) {
+  const bool ended = outcome.reply.code == 421 || outcome.reply.enhanced == "4.4.2";
+  return outcome.phase == smtp::Phase::mail && ended;
+}
+
+RelayResult to_result(std::vector<smtp::RecipientOutcome> outcomes, std::unique_ptr<Connection> connection) {
+  const bool throttled = std::ranges::any_of(outcomes, [](const smtp::RecipientOutcome& outcome) {
+    return outcome.reply.code == 421 || outcome.reply.enhanced == "4.4.2";
+  });
+  RelayResult result{.outcomes = std::move(outcomes),
+                     .remote = connection->remote(),
+                     .result = throttled ? ConnectionResult::throttled : ConnectionResult::worked};
+  if (connection->driver().may_go_on()) result.connection = std::move(connection);
+  return result;
+}
 
 }  // namespace
 
 Task<SessionResult> send_over(net::Stream* stream, RelaySettings settings, RelayMessage message, ContentSource* content,
                               Observe observe) {
   Shard* const shard = co_await this_shard();
-  Driver driver(stream, &settings, &message, content, std::move(observe));
-  co_return co_await driver.run(&shard->clock());
+  Driver driver(stream, std::move(settings), smtp::Protocol::smtp, std::move(observe));
+  const bool ready = co_await driver.open(&shard->clock(), SteadyTime::never());
+  SessionResult result;
+  if (!ready) {
+    result.outcomes.assign(message.recipients.size(), driver.refusal());
+    co_return result;
+  }
+  result.began = true;
+  result.outcomes = co_await driver.carry(&message, content);
+  co_await driver.quit(true);
+  co_return result;
 }
 
 Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route, RelayMessage message,
                         ContentSource* content) {
-  Shard* const shard = co_await this_shard();
-  RelayResult result;
-  smtp::RecipientOutcome last = {.reply = {.code = 550, .enhanced = "5.4.4", .text = "no host has an address"},
-                                 .phase = smtp::Phase::connect};
-  unsigned sessions = 0;
-  for (const route::Hop& hop : route.hops) {
-    for (const route::AddressOctets& octets : hop.addresses) {
-      if (sessions == kSessionsAnAttemptMax) break;
-      const net::Endpoint to{.address = address_of(octets), .port = hop.port, .unix_path = {}};
-      const net::FoundBy found_by = hop.from_dns ? net::FoundBy::dns : net::FoundBy::configuration;
-      const SteadyTime until = shard->clock().steady() + settings.timeouts.connect;
-      Result<std::unique_ptr<net::Stream>> stream = co_await connector->connect(to, found_by, std::nullopt, until);
-      const std::string remote = hop.host + " [" + to.address.to_text() + "]";
-      if (!stream) {
-        smtp::RecipientOutcome failure = not_connected(stream.error());
-        if (!smtp::is_permanent(failure.reply) || smtp::is_permanent(last.reply))
-          last = std::move(failure);  // transient stays transient
-        result.remote = remote;
-        continue;
-      }
-      ++sessions;
-      SessionResult session = co_await send_over(stream->get(), settings, message, content, {});
-      result.remote = remote;
-      if (session.began) {
-        result.outcomes = std::move(session.outcomes);
-        co_return result;
-      }
-      last = std::move(session.outcomes.front());  // refused at greeting or hello: the next host may take it
-    }
+  Opened opened = co_await open_any(connector, std::move(settings), std::move(route), SteadyTime::never());
+  if (!opened.connection) {
+    RelayResult result{.outcomes = {}, .remote = std::move(opened.remote), .result = opened.result};
+    result.outcomes.assign(message.recipients.size(), opened.failure);
+    co_return result;
   }
-  result.outcomes.assign(message.recipients.size(), last);
-  co_return result;
+  std::vector<smtp::RecipientOutcome> outcomes = co_await opened.connection->driver().carry(&message, content);
+  co_return to_result(std::move(outcomes), std::move(opened.connection));
+}
+
+Task<std::optional<RelayResult>> relay_over(std::unique_ptr<Parked> parked, RelayMessage message,
+                                            ContentSource* content) {
+  // What is parked came from `relay`: there are no others.
+  std::unique_ptr<Connection> connection(static_cast<Connection*>(parked.release()));
+  if (!connection->driver().is_ready()) co_return std::nullopt;
+  std::vector<smtp::RecipientOutcome> outcomes = co_await connection->driver().carry(&message, content);
+  const auto first_end =
+      outcomes.begin() + static_cast<std::ptrdiff_t>(std::min(kRecipientsATransactionMax, outcomes.size()));
+  if (std::any_of(outcomes.begin(), first_end, is_lost_at_mail)) co_return std::nullopt;
+  co_return to_result(std::move(outcomes), std::move(connection));
+}
+
+Task<smtp::RecipientOutcome> probe(net::Connector* connector, RelaySettings settings, route::Relay route,
+                                   mail::Address recipient, SteadyTime until) {
+  Opened opened = co_await open_any(connector, std::move(settings), std::move(route), until);
+  if (!opened.connection) co_return opened.failure;
+  RelayMessage question{.reverse_path = mail::Path::null(), .recipients = {}};
+  question.recipients.push_back(std::move(recipient));
+  std::vector<smtp::RecipientOutcome> outcomes = co_await opened.connection->driver().carry(&question, nullptr);
+  co_await opened.connection->quit();
+  co_return outcomes.front();
 }
 
 }  // namespace postrider::delivery

@@ -1,7 +1,8 @@
-// The SMTP transport: one entry's recipients to one next hop.
+// The SMTP and LMTP transport: one entry's recipients to one next hop.
 #pragma once
 
 #include "core/clock.hpp"
+#include "delivery/destinations.hpp"
 #include "mail/address.hpp"
 #include "net/connector.hpp"
 #include "net/scratch.hpp"
@@ -10,6 +11,8 @@
 #include "store/content.hpp"
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,7 @@ namespace postrider::delivery {
 
 inline constexpr std::size_t kRecipientsATransactionMax = 50;  // LIMITS.md "per destination"
 inline constexpr unsigned kSessionsAnAttemptMax = 5;           // LIMITS.md "MX tried"
+inline constexpr unsigned kMessagesAConnectionMax = 100;       // transactions; LIMITS.md "per destination"
 
 /// LIMITS.md "client waits", 5321 §4.5.3.2.
 struct ClientTimeouts {
@@ -58,12 +62,27 @@ struct RelayMessage {
 struct RelayResult {
   std::vector<smtp::RecipientOutcome> outcomes;  ///< in the order of the recipients
   std::string remote;                            ///< host [address] that spoke last; empty when none did
+  ConnectionResult result = ConnectionResult::failed;
+  std::unique_ptr<Parked> connection = nullptr;  ///< that may carry more to the same destination; null: none is left
 };
 
-/// Tries the hops in order until one takes a transaction (5321 §5.1); at most kSessionsAnAttemptMax sessions. Once a
-/// transaction has begun its outcomes stand, whatever they are.
+/// Tries the hops in order until one takes a session (5321 §5.1): the next one on connect failure and on a refused
+/// greeting or hello; at most kSessionsAnAttemptMax sessions. Once a transaction has begun its outcomes stand, whatever
+/// they are. A 5yz greeting is no host's word on a message: it is tried again later, as Postfix does
+/// (smtp_skip_5xx_greeting). An address that must not be connected to (SECURITY R11) is a permanent failure only where
+/// no other hop is left to hope for.
 [[nodiscard]] Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route,
                                       RelayMessage message, ContentSource* content);
+
+/// The same over `connection`, which `relay` gave for the same destination. nullopt: the peer was gone or sent us away
+/// before it answered MAIL, which is nothing of the message: try `relay`.
+[[nodiscard]] Task<std::optional<RelayResult>> relay_over(std::unique_ptr<Parked> connection, RelayMessage message,
+                                                          ContentSource* content);
+
+/// Asks the hops of `route` whether they would take mail for `recipient`, from `<>`; sends none. The outcome is the
+/// reply to RCPT, or what came in its way: one that is neither positive nor permanent says nothing about the recipient.
+[[nodiscard]] Task<smtp::RecipientOutcome> probe(net::Connector* connector, RelaySettings settings, route::Relay route,
+                                                 mail::Address recipient, SteadyTime until);
 
 /// Sees what goes over the wire: '>' what we send, '<' what the remote says.
 using Observe = std::function<void(char direction, std::string_view octets)>;

@@ -34,19 +34,28 @@ std::string boundary_of(Random& random) {
 mail::DsnRecipient to_dsn(const Reported& reported) {
   const queue::Recipient& recipient = reported.recipient;
   const std::string& remote = reported.outcome.remote;
-  return {.final_recipient = recipient.address,
-          .original_recipient = recipient.original,
-          .original_type = recipient.request.original_type,
-          .original = recipient.request.original,
-          .status = reported.outcome.status,
-          .diagnostic = reported.outcome.reply,
-          .remote_mta = remote.substr(0, remote.find(' '))};
+  return {
+      .final_recipient = recipient.address,
+      .original_recipient = recipient.original,
+      .original_type = recipient.request.original_type,
+      .original = recipient.request.original,
+      .status = reported.outcome.status,
+      .diagnostic = reported.outcome.reply,
+      .remote_mta = remote.starts_with('/') ? std::string() : remote.substr(0, remote.find(' '))};  // no socket's path
 }
 
 mail::DsnAction action_of(ReportKind kind, const queue::Outcome& outcome) {
-  if (kind != ReportKind::success) return mail::DsnAction::failed;
+  switch (kind) {
+    case ReportKind::failure:
+    case ReportKind::notice: return mail::DsnAction::failed;
+    case ReportKind::delay: return mail::DsnAction::delayed;
+    case ReportKind::expanded: return mail::DsnAction::expanded;
+    case ReportKind::success: break;
+  }
   return outcome.attempt == queue::Attempt::delivered ? mail::DsnAction::delivered : mail::DsnAction::relayed;
 }
+
+bool is_failure(ReportKind kind) { return kind == ReportKind::failure || kind == ReportKind::notice; }
 
 /// 3461 §4.3: the whole message only if it was asked for, and only of a failure. A binary one would need a way of its
 /// own (3030 §3), and one of 8-bit octets one that takes 8BITMIME, which a report that leaves us must not depend on:
@@ -89,15 +98,16 @@ Task<Result<std::string>> Reporter::original_headers(store::Content content) {
   co_return headers;
 }
 
-Task<Result<Reporter::Reader>> Reporter::find_reader(queue::Entry entry, mail::Domain failed_domain, ReportKind kind) {
+Task<Result<Reporter::Reader>> Reporter::find_reader(queue::QueueId id, mail::Path sender, mail::Domain failed_domain,
+                                                     ReportKind kind) {
   Reader reader;
-  if (kind != ReportKind::notice && !entry.reverse_path.is_null()) {
-    reader.address = entry.reverse_path.address();
+  if (kind != ReportKind::notice && !sender.is_null()) {
+    reader.address = sender.address();
     Result<std::vector<queue::NewRecipient>> found = co_await addressees(*reader.address);
     if (!found) co_return fail(found);
     reader.recipients = std::move(*found);
   }
-  if (reader.recipients.empty() && kind != ReportKind::success) {
+  if (reader.recipients.empty() && is_failure(kind)) {
     // A stranger's failure, or a sender here who is gone: postmaster hears of it.
     reader.address = settings_.postmaster;
     if (!reader.address) {
@@ -112,9 +122,9 @@ Task<Result<Reporter::Reader>> Reporter::find_reader(queue::Entry entry, mail::D
   }
   if (kind == ReportKind::notice)  // it never leaves this host
     std::erase_if(reader.recipients, [](const queue::NewRecipient& r) { return !r.account; });
-  if (reader.recipients.empty() && kind != ReportKind::success) {
+  if (reader.recipients.empty() && is_failure(kind)) {
     doors_.events->emit(
-        ReportImpossible{.id = entry.id.text(), .to = reader.address ? reader.address->text() : std::string()});
+        ReportImpossible{.id = id.text(), .to = reader.address ? reader.address->text() : std::string()});
   }
   co_return reader;
 }
@@ -143,8 +153,11 @@ Task<Result<std::shared_ptr<store::SealedBlob>>> Reporter::write(mail::Dsn dsn,
 Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction* transaction, queue::Entry entry,
                                                              std::vector<Reported> recipients, ReportKind kind) {
   using Report = std::optional<queue::NewEntry>;
-  mail::Domain domain = recipients.front().recipient.address.domain();
-  Result<Reader> reader = co_await find_reader(entry, std::move(domain), kind);
+  const queue::Recipient& first = recipients.front().recipient;
+  mail::Domain domain = first.address.domain();
+  mail::Path sender = first.reverse_path.value_or(entry.reverse_path);
+  queue::QueueId id = entry.id;
+  Result<Reader> reader = co_await find_reader(std::move(id), std::move(sender), std::move(domain), kind);
   if (!reader) co_return fail(reader);
   if (reader->recipients.empty()) co_return Report();
 
@@ -168,6 +181,7 @@ Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction*
                        .returned_has_eight_bit = entry.has_eight_bit,
                        .utf8 = kind == ReportKind::notice || !here ? mail::Utf8::no : entry.request.utf8,
                        .boundary = boundary_of(*doors_.random)};
+  if (kind == ReportKind::delay) input.will_retry_until = rooms_.queue->last_try_at(entry, first);
   for (const Reported& reported : recipients) input.recipients.push_back(to_dsn(reported));
   mail::Dsn dsn = mail::build_dsn(input);
   mail::SenderRequest request;

@@ -1,5 +1,6 @@
-// What is told about recipients: of a failure a DSN to the sender, or a notice to postmaster (SECURITY R8); of a
-// success a DSN to the sender who asked for it (3461 §4.1).
+// What is told about recipients: of a failure or a delay a DSN to the sender, or a notice to postmaster (SECURITY R8);
+// of a success or an expansion a DSN to the sender who asked for it (3461 §4.1). The sender is a recipient's own where
+// it has one: the owner of the list that it came by.
 #pragma once
 
 #include "delivery/deliverer.hpp"
@@ -19,9 +20,11 @@ struct Reported {
 };
 
 enum class ReportKind : std::uint8_t {
-  failure,  ///< to the sender
-  notice,   ///< of a failure, to postmaster
-  success,  ///< to the sender; all alike delivered, or relayed
+  failure,   ///< to the sender
+  notice,    ///< of a failure, to postmaster
+  success,   ///< to the sender; all alike delivered, or relayed
+  delay,     ///< to the sender: it is late and still tried
+  expanded,  ///< to the sender: an alias or list has taken it apart
 };
 
 class Reporter {
@@ -29,9 +32,9 @@ class Reporter {
   Reporter(Doors doors, Rooms rooms, Settings settings)
       : doors_(doors), rooms_(rooms), settings_(std::move(settings)) {}
 
-  /// Stages the report about `recipients` of `entry` as a new entry. nullopt: nobody is there to be told (of a failure
-  /// an event says so). The caller commits and then tells the queue of the new entry. Errors  transient, exhausted from
-  /// the store.
+  /// Stages the report about `recipients` of `entry`, who have one sender, as a new entry. nullopt: nobody is there to
+  /// be told (of a failure an event says so). The caller commits and then tells the queue of the new entry. Errors
+  /// transient, exhausted from the store.
   [[nodiscard]] Task<Result<std::optional<queue::NewEntry>>> stage(store::Transaction* transaction, queue::Entry entry,
                                                                    std::vector<Reported> recipients, ReportKind kind);
 
@@ -42,7 +45,8 @@ class Reporter {
     std::optional<mail::Address> address;
     std::vector<queue::NewRecipient> recipients;
   };
-  [[nodiscard]] Task<Result<Reader>> find_reader(queue::Entry entry, mail::Domain failed_domain, ReportKind kind);
+  [[nodiscard]] Task<Result<Reader>> find_reader(queue::QueueId id, mail::Path sender, mail::Domain failed_domain,
+                                                 ReportKind kind);
   [[nodiscard]] Task<Result<std::string>> original_headers(store::Content content);
   [[nodiscard]] Task<Result<std::shared_ptr<store::SealedBlob>>> write(mail::Dsn dsn,
                                                                        std::optional<store::Content> returned);

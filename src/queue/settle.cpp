@@ -85,6 +85,10 @@ WallTime Queue::Inside::last_try_at(const Entry& entry, const Recipient& recipie
   return std::min(given_up, returned_at(entry).value_or(given_up));
 }
 
+WallTime Queue::last_try_at(const Entry& entry, const Recipient& recipient) const {
+  return inside_->last_try_at(entry, recipient);
+}
+
 std::optional<WallTime> Queue::Inside::warned_at(const Entry& entry, const Recipient& recipient) const {
   if (recipient.delay_reported || report_to(entry, recipient) != ReportTo::sender) return std::nullopt;
   if (sender_of(entry, recipient).is_null()) return std::nullopt;

@@ -1,0 +1,280 @@
+// The ends of attempts: one commit for all that end together, with the reports that they lead to.
+#include "core/await.hpp"
+#include "delivery/events.hpp"
+#include "delivery/job.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace postrider::delivery {
+
+/// Recipients of whom one reader hears the same, in one report.
+struct Job::Telling {
+  ReportKind kind;
+  mail::Path reader;
+  std::vector<Reported> about;
+};
+
+namespace {
+
+constexpr int kCommitTriesMax = 5;
+/// Reports in one commit: a body that is kept inline is up to 64 KiB.
+constexpr std::size_t kReportsACommitMax = 4;
+/// Left in a transaction for reports and the entry; and how many ends are staged between two looks at what is left.
+constexpr std::size_t kOctetsForReports = kReportsACommitMax * (store::kInlineBlobOctetsMax + 16 * 1024);
+constexpr std::size_t kKeysForReports = 300;
+constexpr std::size_t kEndsBetweenLooks = 10;
+
+std::string_view name_of(queue::Attempt attempt) {
+  switch (attempt) {
+    case queue::Attempt::delivered: return "delivered";
+    case queue::Attempt::relayed: return "relayed";
+    case queue::Attempt::deferred: return "deferred";
+    case queue::Attempt::failed: return "failed";
+    case queue::Attempt::held: return "held";
+    case queue::Attempt::expanded: return "expanded";
+  }
+  return "unknown";
+}
+
+/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table,
+/// when there may be room. False: there are no failures, the report is not what is in the way.
+bool put_off_failures(std::span<Ended> ended) {
+  bool any = false;
+  for (Ended& one : ended) {
+    if (one.outcome.attempt != queue::Attempt::failed) continue;
+    any = true;
+    one.outcome.attempt = queue::Attempt::deferred;
+    one.outcome.status = "4.3.1";
+    one.outcome.reply = "451 4.3.1 no room for the report about: " + one.outcome.reply;
+  }
+  return any;
+}
+
+/// Nothing was in the way but a report of success: without it, as what was relayed must not be relayed again. False:
+/// there are no successes to tell of.
+bool forgo_successes(std::span<Ended> ended) {
+  bool any = false;
+  for (Ended& one : ended) {
+    const bool tells = one.outcome.attempt == queue::Attempt::relayed && one.recipient.request.notify &&
+                       one.recipient.request.notify->success && !one.outcome.reports_passed_on;
+    any = any || tells;
+    if (tells) one.outcome.reports_passed_on = true;
+  }
+  return any;
+}
+
+/// Nor for a report that something is late, which is no reason to try again sooner: without it. False: there is none.
+bool forgo_delays(std::span<Ended> ended) {
+  bool any = false;
+  for (Ended& one : ended) {
+    const bool tells = one.outcome.attempt == queue::Attempt::deferred && !one.recipient.delay_reported;
+    any = any || tells;
+    if (tells) one.recipient.delay_reported = true;
+  }
+  return any;
+}
+
+/// What is told of a fate; nullopt: nothing.
+std::optional<ReportKind> kind_of(queue::Fate fate, queue::Attempt attempt) {
+  switch (fate) {
+    case queue::Fate::report_sender: return ReportKind::failure;
+    case queue::Fate::held_for_postmaster: return ReportKind::notice;
+    case queue::Fate::report_success:
+      return attempt == queue::Attempt::expanded ? ReportKind::expanded : ReportKind::success;
+    case queue::Fate::report_delay: return ReportKind::delay;
+    case queue::Fate::done:
+    case queue::Fate::retried:
+    case queue::Fate::held:
+    case queue::Fate::dropped_null_sender:
+    case queue::Fate::dropped_unwanted: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Failures first, so that they are reported together.
+std::pair<bool, std::uint32_t> order_of(const Ended& ended) {
+  return {ended.outcome.attempt != queue::Attempt::failed, ended.recipient.number};
+}
+
+bool is_full(const store::Transaction& transaction) {
+  return transaction.key_count() + kKeysForReports > store::kTransactionKeysMax ||
+         transaction.size_octets() + kOctetsForReports > store::kTransactionOctetsMax;
+}
+
+}  // namespace
+
+Task<void> Job::settle_all(std::vector<queue::Recipient> recipients, queue::Outcome outcome) {
+  std::vector<Ended> ended;
+  for (queue::Recipient& recipient : recipients) ended.push_back({std::move(recipient), outcome});
+  co_await settle(std::move(ended));
+}
+
+Task<void> Job::settle(std::vector<Ended> ended) {
+  const std::size_t all = ended.size();
+  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.recipient, one.outcome);
+  std::ranges::sort(ended, {}, order_of);
+  while (!ended.empty()) co_await settle_some(&ended);
+  let_go(all);
+}
+
+Task<void> Job::settle_some(std::vector<Ended>* ended) {
+  Result<void> result = error(Error::conflict, "delivery.settle");
+  std::size_t most = queue::kRecipientsMax;
+  std::size_t count = 0;
+  for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
+    if (tries > 0) {
+      result = co_await read_again(ended);
+      if (!result) break;
+      if (ended->empty()) co_return;
+    }
+    result = co_await commit(ended, most, &count);
+    if (!result && result.error().code == Error::too_long && most > queue::kRecipientsACommitMax) {
+      most = queue::kRecipientsACommitMax;  // a report for many readers takes its part of the transaction
+      result = co_await commit(ended, most, &count);
+    }
+    if (result || result.error().code == Error::conflict) continue;
+    const std::span<Ended> those(ended->data(), count);
+    const bool put_off = result.error().code == Error::exhausted && put_off_failures(those);
+    const bool forgone = forgo_successes(those);
+    const bool unsaid = forgo_delays(those);
+    if (put_off || forgone || unsaid) result = co_await commit(ended, count, &count);
+  }
+  if (count == 0) count = ended->size();
+  for (const Ended& one : std::span(*ended).first(count)) {
+    if (result) {
+      tell(one);
+    } else {
+      workshop_->rooms.queue->give_back(entry_.id, one.recipient.number);
+    }
+  }
+  ended->erase(ended->begin(), ended->begin() + static_cast<std::ptrdiff_t>(count));
+  if (!result) {
+    workshop_->doors.events->emit(SettleFailed{.id = entry_.id.text(), .error = describe(result.error())});
+  }
+}
+
+Task<Result<void>> Job::commit(const std::vector<Ended>* ended, std::size_t most, std::size_t* count) {
+  co_await lock();
+  queue::Entry entry = entry_;
+  store::Transaction transaction;
+  std::vector<Telling> tellings;
+  Result<void> staged;
+  *count = 0;
+  for (const Ended& one : std::span(*ended).first(std::min(most, ended->size()))) {
+    const Result<queue::Fate> fate =
+        workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
+    ++*count;
+    if (!fate) {
+      staged = fail(fate);
+      break;
+    }
+    if (const std::optional<ReportKind> kind = kind_of(*fate, one.outcome.attempt)) {
+      const mail::Path reader = sender_of(one.recipient);
+      const auto same = [&](const Telling& telling) { return telling.kind == *kind && telling.reader == reader; };
+      auto at = std::ranges::find_if(tellings, same);
+      if (at == tellings.end()) at = tellings.insert(at, {.kind = *kind, .reader = reader, .about = {}});
+      at->about.push_back({one.recipient, one.outcome});
+    }
+    if (tellings.size() == kReportsACommitMax || (*count % kEndsBetweenLooks == 0 && is_full(transaction))) break;
+  }
+  std::vector<queue::NewEntry> reports;
+  if (staged) {
+    Result<std::vector<queue::NewEntry>> made = co_await stage_reports(&transaction, std::move(tellings));
+    if (made) {
+      reports = std::move(*made);
+    } else {
+      staged = fail(made);
+    }
+  }
+  if (staged) {
+    workshop_->rooms.queue->stage_entry(transaction, entry);
+    const Result<store::Version> committed =
+        co_await workshop_->doors.store->commit(std::move(transaction), store::Durability::durable);
+    if (committed) {
+      entry.version = *committed;
+      entry_ = std::move(entry);
+    } else {
+      staged = fail(committed);
+    }
+  }
+  unlock();
+  if (staged) {
+    for (const Ended& one : std::span(*ended).first(*count))
+      workshop_->rooms.queue->settled(entry_.id, one.recipient.number);
+    for (const queue::NewEntry& report : reports) workshop_->rooms.queue->accepted(report);
+  }
+  co_return staged;
+}
+
+Task<Result<std::vector<queue::NewEntry>>> Job::stage_reports(store::Transaction* transaction,
+                                                              std::vector<Telling> tellings) {
+  std::vector<queue::NewEntry> reports;
+  for (Telling& telling : tellings) {
+    Result<std::optional<queue::NewEntry>> report =
+        co_await workshop_->reporter.stage(transaction, entry_, std::move(telling.about), telling.kind);
+    if (!report) co_return fail(report);
+    if (*report) reports.push_back(std::move(**report));
+  }
+  co_return reports;
+}
+
+Task<Result<void>> Job::read_again(std::vector<Ended>* ended) {
+  const Result<queue::Listed> now = co_await workshop_->rooms.queue->show(entry_.id);
+  if (!now && now.error().code != Error::not_found) co_return fail(now);
+  std::erase_if(*ended, [&](Ended& one) {
+    if (now) {
+      const auto at = std::ranges::find(now->recipients, one.recipient.number, &queue::Recipient::number);
+      if (at != now->recipients.end()) {
+        one.recipient = *at;
+        return false;
+      }
+    }
+    workshop_->rooms.queue->settled(entry_.id, one.recipient.number);  // by somebody else
+    return true;
+  });
+  if (now) entry_ = now->entry;
+  co_return Result<void>{};
+}
+
+void Job::tell(const Ended& ended) {
+  Workshop& workshop = *workshop_;
+  switch (ended.outcome.attempt) {
+    case queue::Attempt::delivered: workshop.delivered->add(); break;
+    case queue::Attempt::relayed: workshop.relayed->add(); break;
+    case queue::Attempt::deferred: workshop.deferred->add(); break;
+    case queue::Attempt::failed: workshop.failed->add(); break;
+    case queue::Attempt::held:
+    case queue::Attempt::expanded: break;
+  }
+  workshop.doors.events->emit(AttemptEnded{.id = entry_.id.text(),
+                                           .outcome = name_of(ended.outcome.attempt),
+                                           .recipient = ended.recipient.address.text(),
+                                           .remote = ended.outcome.remote,
+                                           .reply = ended.outcome.reply});
+}
+
+void Job::let_go(std::size_t count) {
+  count = std::min(count, in_hand_);
+  in_hand_ -= count;
+  workshop_->recipients.fetch_sub(count);
+  workshop_->less.set();
+}
+
+Task<void> Job::lock() {
+  while (locked_) {
+    Completion<bool> turn;
+    waiting_.push_back([turn] { turn.set(true); });
+    (void)co_await turn.wait();
+  }
+  locked_ = true;
+}
+
+void Job::unlock() {
+  locked_ = false;
+  if (waiting_.empty()) return;
+  waiting_.front()();
+  waiting_.pop_front();
+}
+
+}  // namespace postrider::delivery
