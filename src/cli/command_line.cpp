@@ -253,7 +253,8 @@ class CommandLine {
     sandbox->add_option("--domain", sandbox_.domains, "a local domain; may be repeated")->allow_extra_args(false);
     sandbox->add_option("--ports", ports_, "auto: any free ports")->check(CLI::IsMember({"auto", "default"}));
     sandbox->add_option("--dns", sandbox_.dns_file, "answer every DNS question from this file");
-    sandbox->add_option("--deliver-to", sandbox_.deliver_to, "host:port that gets all mail not for a user here");
+    sandbox->add_option("--deliver-to", sandbox_.deliver_to,
+                        "host:port that gets all mail not for a user here, or personas");
     sandbox->add_flag("--plaintext-auth", plaintext_auth_, "logins without TLS: always allowed here, on loopback");
     sandbox->callback([this] {
       run_ = [this] {

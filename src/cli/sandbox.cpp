@@ -1,6 +1,7 @@
 #include "cli/sandbox.hpp"
 
 #include "cli/instance.hpp"
+#include "cli/persona_host.hpp"
 #include "cli/print.hpp"
 #include "core/text.hpp"
 
@@ -17,6 +18,7 @@ constexpr std::uint16_t kSmtpPort = 1025;
 constexpr std::uint16_t kLmtpPort = 2424;
 constexpr std::uint16_t kPop3Port = 1110;
 constexpr std::uint16_t kHttpPort = 8025;
+constexpr std::string_view kPersonas = "personas";  // --deliver-to
 
 struct User {
   mail::Address address;
@@ -68,6 +70,13 @@ Result<std::vector<User>> parse_users(const SandboxOptions& options, const mail:
   return users;
 }
 
+Result<void> add_route(Config& config, const std::string& domain, const std::string& via) {
+  const route::StaticRoute route{.domain = domain, .via = {via}};
+  Result<void> checked = route::check_route(route);
+  if (checked) config.routes.push_back(route);
+  return checked;
+}
+
 Result<Config> make_config(const SandboxOptions& options, const std::string& directory) {
   Config config;
   config.file = "sandbox";
@@ -116,22 +125,39 @@ Result<Config> make_config(const SandboxOptions& options, const std::string& dir
                            .serve_health = true,
                            .serve_metrics = true});
   config.log_level = Level::warn;
-  if (!options.deliver_to.empty()) {
-    const route::StaticRoute everything{.domain = "*", .via = {options.deliver_to}};
-    const Result<void> checked = route::check_route(everything);
-    if (!checked) return fail(checked);
-    config.routes.push_back(everything);
+  if (!options.deliver_to.empty() && options.deliver_to != kPersonas) {
+    const Result<void> added = add_route(config, "*", options.deliver_to);
+    if (!added) return fail(added);
   }
   return config;
 }
 
-void print_ready(const std::vector<server::Listening>& listening) {
+/// PROFILE.persona.test goes to the persona with that profile, everything else to the plain one.
+Result<void> add_persona_routes(Config& config, const PersonaHost& personas) {
+  std::string plain;
+  for (const PersonaHost::Listening& one : personas.listening()) {
+    const std::string via = fmt::format("{}127.0.0.1:{}", one.lmtp ? "lmtp://" : "", one.port);
+    if (one.profile == "plain") plain = via;
+    Result<void> added = add_route(config, one.profile + ".persona.test", via);
+    if (!added) return added;
+  }
+  config.queue.retry = {std::chrono::seconds(2), std::chrono::seconds(10), std::chrono::minutes(1)};
+  return add_route(config, "*", plain);
+}
+
+void print_ready(const std::vector<server::Listening>& listening, const PersonaHost* personas) {
   std::string ports;
   for (const server::Listening& one : listening) {
     if (!one.at.unix_path.empty()) continue;
     ports += fmt::format("{}\"{}\":{}", ports.empty() ? "" : ",", server::name_of(one.service), one.at.port);
   }
-  print_line(fmt::format(R"({{"v":1,"ready":true,"ports":{{{}}},"ca":""}})", ports));
+  std::string more;
+  if (personas != nullptr) {
+    for (const PersonaHost::Listening& one : personas->listening())
+      more += fmt::format("{}\"{}\":{}", more.empty() ? "" : ",", one.profile, one.port);
+    more = fmt::format(R"(,"personas":{{{}}})", more);
+  }
+  print_line(fmt::format(R"({{"v":1,"ready":true,"ports":{{{}}},"ca":""{}}})", ports, more));
 }
 
 Result<void> add_users(const Config& config, const std::vector<User>& users) {
@@ -169,7 +195,19 @@ int run_sandbox(const SandboxOptions& options) {
   if (failed) return report({Error::denied, "sandbox", failed.message()});
   const Result<void> added = add_users(*config, *users);
   if (!added) return report(added.error());
-  return run_server(*config, {.dns_file = options.dns_file, .end_with_stdin = true, .on_ready = &print_ready});
+  std::unique_ptr<PersonaHost> personas;
+  if (options.deliver_to == kPersonas) {
+    Result<std::unique_ptr<PersonaHost>> started = PersonaHost::start();
+    if (!started) return report(started.error());
+    personas = std::move(*started);
+    const Result<void> routed = add_persona_routes(*config, *personas);
+    if (!routed) return report(routed.error());
+  }
+  return run_server(*config, {.dns_file = options.dns_file,
+                              .end_with_stdin = true,
+                              .on_ready = [&](const std::vector<server::Listening>& listening) {
+                                print_ready(listening, personas.get());
+                              }});
 }
 
 }  // namespace postrider::cli

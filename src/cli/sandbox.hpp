@@ -12,7 +12,7 @@ struct SandboxOptions {
   std::vector<std::string> domains;  ///< empty: example.test
   bool auto_ports = false;
   std::string dns_file;
-  std::string deliver_to;  ///< host:port for all mail that is not for a user here
+  std::string deliver_to;  ///< host:port for all mail that is not for a user here; "personas": cli/persona_host.hpp
 };
 
 [[nodiscard]] int run_sandbox(const SandboxOptions& options);

@@ -254,6 +254,9 @@ class Manual(unittest.TestCase):
         self.all_of("src/cli/command_line.cpp", r'add_subcommand\("(\w+)"', "docs/manual/commands.md")
         self.all_of("src/cli/command_line.cpp", r'"(--[\w-]+)"', "docs/manual/commands.md")
 
+    def test_every_persona_is_in_it(self):
+        self.all_of("src/smtp/persona_behaviours.cpp", r'(?:profile|sender|recipient)\("([\w-]+)"', "docs/manual/personas.md")
+
     def test_every_event_and_metric_is_in_it(self):
         self.all_of("src/*/*.[ch]pp", r'std::string_view kName = "([\w.]+)"', "docs/manual/operations.md")
         self.all_of("src/*/*.cpp", r'(?:counter|gauge)\("(postrider_\w+)"', "docs/manual/operations.md")

@@ -322,6 +322,7 @@ class Sandbox(TestCase):
         self.addCleanup(process.kill)
         ready = process.wait_line(lambda line: (event := parse_event(line)).get("ready") and event, "the line with \"ready\"")
         self.assertEqual(ready["v"], 1)
+        self.personas = ready.get("personas")
         return process, ready["ports"]
 
     def test_it_catches_all_mail_and_ends_with_its_stdin(self):
@@ -343,6 +344,31 @@ class Sandbox(TestCase):
         process.popen.stdin.close()
         self.assertEqual(process.wait(), 0)
         self.assertEqual(list(self.folder.glob("postrider-sandbox-*")), [])
+
+    def test_its_personas_misbehave_as_the_manual_says(self):
+        process, ports = self.sandbox("--user", "tester:secret", "--deliver-to", "personas")
+        self.assertGreater(len(self.personas), 30)
+        with smtplib.SMTP("127.0.0.1", self.personas["plain"]) as client:
+            client.ehlo()
+            self.assertEqual(client.mail("ann@client.test")[0], 250)
+            self.assertEqual(client.rcpt("rcpt-550@persona.test")[0], 550)
+            self.assertEqual(client.rcpt("greylist@persona.test")[0], 450)
+            self.assertEqual(client.rcpt("greylist@persona.test")[0], 250)
+        with self.assertRaises(smtplib.SMTPConnectError):
+            smtplib.SMTP("127.0.0.1", self.personas["greet-554"])
+        with smtplib.SMTP("127.0.0.1", ports["smtp"]) as client:
+            send(client, "tester@example.test", ["ann@no-extensions.persona.test", "ann@helo-550.persona.test"], message("to personas"))
+        got = []
+        for _ in range(1000):  # the report comes to the mailbox
+            client = LineClient(ports["pop3"], greeting=False)
+            client.send(b"USER tester\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nQUIT\r\n")
+            got = client.stream.read()
+            client.close()
+            if b"Final-Recipient" in got:
+                break
+        self.assertIn(b"ann@helo-550.persona.test", got)
+        self.assertNotIn(b"ann@no-extensions.persona.test", got)
+        self.assertEqual(process.stop(), 0)
 
     def test_it_ends_on_sigterm(self):
         process, _ = self.sandbox()
