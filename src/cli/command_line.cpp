@@ -82,7 +82,8 @@ std::string find_config(const std::string& asked) {
 }
 
 /// Loads the configuration and calls `use`; mistakes are shown instead.
-int with_config(const std::string& asked, const std::function<int(const Config&)>& use) {
+int with_config(const std::string& asked,
+                const std::function<int(const Config&, const std::vector<ConfigMistake>& notes)>& use) {
   const std::string file = find_config(asked);
   if (!std::filesystem::exists(file)) {
     print_error("config: " + file + " does not exist (postrider init makes one; -c names another)");
@@ -90,7 +91,12 @@ int with_config(const std::string& asked, const std::function<int(const Config&)
   }
   const LoadedConfig loaded = load_config(file);
   for (const ConfigMistake& mistake : loaded.mistakes) print_error(to_text(mistake));
-  return loaded.mistakes.empty() ? use(loaded.config) : kExitFailed;
+  return loaded.mistakes.empty() ? use(loaded.config, loaded.notes) : kExitFailed;
+}
+
+int with_config(const std::string& asked, const std::function<int(const Config&)>& use) {
+  return with_config(asked,
+                     [&](const Config& config, const std::vector<ConfigMistake>& /*notes*/) { return use(config); });
 }
 
 /// Holds what the options are read into, and what to run then.
@@ -135,7 +141,8 @@ class CommandLine {
     config->require_subcommand(1);
     config->add_subcommand("check", "show every mistake as file:line:column")->callback([this] {
       run_ = [this] {
-        return with_config(config_, [](const Config& good) {
+        return with_config(config_, [](const Config& good, const std::vector<ConfigMistake>& notes) {
+          for (const ConfigMistake& note : notes) print_line("note: " + to_text(note));
           print_line(good.file + ": no mistakes");
           return kExitDone;
         });

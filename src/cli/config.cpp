@@ -1,187 +1,17 @@
-// The only file that includes toml++.
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_UNRELEASED_FEATURES 0
 #include "cli/config.hpp"
 
-#include "core/numbers.hpp"
+#include "cli/config_mail.hpp"
+#include "cli/config_table.hpp"
 #include "core/text.hpp"
-
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <functional>
-#include <limits>
 #include <set>
 
 namespace postrider::cli {
 
 namespace {
-
-using Mistakes = std::vector<ConfigMistake>;
-
-/// Reads the keys of one table; what nobody asked for is a mistake that names the nearest known key.
-class TableReader {
- public:
-  TableReader(const toml::table* table, std::string name, const std::string* file, Mistakes* mistakes)
-      : table_(table), name_(std::move(name)), file_(file), mistakes_(mistakes) {}
-
-  void mistake(const toml::source_region& at, std::string what) const {
-    mistakes_->push_back({*file_, at.begin.line, at.begin.column, std::move(what)});
-  }
-  void mistake_here(std::string what) const { mistake(table_->source(), std::move(what)); }
-
-  [[nodiscard]] const toml::node* find(std::string_view key) {
-    known_.push_back(key);
-    return table_->get(key);
-  }
-
-  /// `parse` turns the text into a value or an Error; nothing happens where the key is absent.
-  void text(std::string_view key, const std::function<Result<void>(std::string_view)>& parse, std::string_view want) {
-    const toml::node* const node = find(key);
-    if (node == nullptr) return;
-    const auto* const value = node->as_string();
-    if (value == nullptr) return mistake(node->source(), fmt::format("{} wants {}", label(key), want));
-    take(*node, key, value->get(), parse, want);
-  }
-
-  void texts(std::string_view key, const std::function<Result<void>(std::string_view)>& parse, std::string_view want) {
-    const toml::node* const node = find(key);
-    if (node == nullptr) return;
-    if (const auto* const one = node->as_string()) return take(*node, key, one->get(), parse, want);
-    const auto* const list = node->as_array();
-    if (list == nullptr) return mistake(node->source(), fmt::format("{} wants a list of {}", label(key), want));
-    for (const toml::node& item : *list) {
-      if (const auto* const value = item.as_string())
-        take(item, key, value->get(), parse, want);
-      else
-        mistake(item.source(), fmt::format("{} wants {} in quotes", label(key), want));
-    }
-  }
-
-  void string(std::string_view key, std::string* into) {
-    text(
-        key,
-        [into](std::string_view value) -> Result<void> {
-          *into = value;
-          return {};
-        },
-        "a text in quotes");
-  }
-
-  void flag(std::string_view key, bool* into) {
-    const toml::node* const node = find(key);
-    if (node == nullptr) return;
-    if (const auto* const value = node->as_boolean())
-      *into = value->get();
-    else
-      mistake(node->source(), label(key) + " wants true or false");
-  }
-
-  void number(std::string_view key, std::uint64_t* into, NumberRange<std::uint64_t> range) {
-    const toml::node* const node = find(key);
-    if (node == nullptr) return;
-    const auto* const value = node->as_integer();
-    const bool fits = value != nullptr && value->get() >= 0 && static_cast<std::uint64_t>(value->get()) >= range.min &&
-                      static_cast<std::uint64_t>(value->get()) <= range.max;
-    if (fits)
-      *into = static_cast<std::uint64_t>(value->get());
-    else
-      mistake(node->source(), fmt::format("{} wants a whole number from {} to {}", label(key), range.min, range.max));
-  }
-
-  void size(std::string_view key, std::uint64_t* into) {
-    text(
-        key,
-        [into](std::string_view value) -> Result<void> {
-          const Result<std::uint64_t> parsed = parse_size(value);
-          if (!parsed) return fail(parsed);
-          *into = *parsed;
-          return {};
-        },
-        "a size such as \"50MiB\"");
-  }
-
-  void duration(std::string_view key, Duration* into) {
-    text(
-        key,
-        [into](std::string_view value) -> Result<void> {
-          const Result<Duration> parsed = parse_duration(value);
-          if (!parsed) return fail(parsed);
-          *into = *parsed;
-          return {};
-        },
-        "a duration such as \"5m\"");
-  }
-
-  void networks(std::string_view key, std::vector<net::Network4Or6>* into) {
-    if (table_->contains(key)) into->clear();
-    texts(
-        key,
-        [into](std::string_view value) -> Result<void> {
-          const Result<net::Network4Or6> network = net::Network4Or6::parse(value);
-          if (!network) return fail(network);
-          into->push_back(*network);
-          return {};
-        },
-        "networks such as \"192.0.2.0/24\"");
-  }
-
-  void address(std::string_view key, std::optional<mail::Address>* into) {
-    text(
-        key,
-        [into](std::string_view value) -> Result<void> {
-          if (value.empty()) return {};
-          Result<mail::Address> parsed = mail::Address::parse(value);
-          if (!parsed) return fail(parsed);
-          *into = std::move(*parsed);
-          return {};
-        },
-        "an address such as \"alice@example.test\"");
-  }
-
-  [[nodiscard]] const toml::source_region& source() const { return table_->source(); }
-  [[nodiscard]] const toml::source_region& source_of(std::string_view key) const {
-    const toml::node* const node = table_->get(key);
-    return node == nullptr ? table_->source() : node->source();
-  }
-
-  /// To be called last.
-  void finish() const {
-    for (const auto& [key, node] : *table_) {
-      if (std::ranges::find(known_, key.str()) != known_.end()) continue;
-      const std::string near = nearest(key.str(), known_);
-      mistake(key.source(),
-              fmt::format("unknown key \"{}\"{}{}", printable_ascii(key.str(), 64), name_.empty() ? "" : " in " + name_,
-                          near.empty() ? "" : " (did you mean \"" + near + "\"?)"));
-    }
-  }
-
- private:
-  [[nodiscard]] std::string label(std::string_view key) const {
-    return name_.empty() ? std::string(key) : name_ + " " + std::string(key);
-  }
-
-  void take(const toml::node& node, std::string_view key, std::string_view value,
-            const std::function<Result<void>(std::string_view)>& parse, std::string_view want) const {
-    const Result<void> parsed = parse(value);
-    if (!parsed) mistake(node.source(), fmt::format("{} wants {}: {}", label(key), want, describe(parsed.error())));
-  }
-
-  const toml::table* table_;
-  std::string name_;
-  const std::string* file_;
-  Mistakes* mistakes_;
-  std::vector<std::string_view> known_;
-};
-
-std::function<Result<void>(std::string_view)> add_to(std::vector<std::string>* list) {
-  return [list](std::string_view value) -> Result<void> {
-    list->emplace_back(value);
-    return {};
-  };
-}
 
 constexpr Duration kGreetingDelayMax = std::chrono::seconds(30);
 
@@ -200,33 +30,14 @@ class Loader {
   enum class Depth : std::uint8_t { main, included };
 
   void read_file(const std::string& file, Depth depth) {
-    files_.push_back(std::make_unique<std::string>(file));
-    const std::string* const name = files_.back().get();
-    toml::parse_result parsed = toml::parse_file(file);
-    if (!parsed) {
-      const toml::source_region& at = parsed.error().source();
-      out_.mistakes.push_back({file, at.begin.line, at.begin.column, std::string(parsed.error().description())});
-      return;
-    }
-    tables_.push_back(std::make_unique<toml::table>(std::move(parsed).table()));
-    TableReader top(tables_.back().get(), "", name, &out_.mistakes);
-    once(top, *tables_.back());
-    read_top(top, *name);
     std::vector<std::string> patterns;
-    if (depth == Depth::main) {
-      top.texts("include", add_to(&patterns), "file names");
-    }
-    top.finish();
-    for (const std::string& pattern : patterns) include(pattern, *name);
-  }
-
-  /// A single key or section set in two files is a mistake; lists of tables add up.
-  void once(const TableReader& top, const toml::table& table) {
-    for (const auto& [key, node] : table) {
-      if (node.is_array_of_tables()) continue;
-      if (!seen_.insert(std::string(key.str())).second)
-        top.mistake(key.source(), fmt::format("\"{}\" is set in another file already", key.str()));
-    }
+    read_toml(file, &out_.mistakes, [&](TableReader& top) {
+      top.once(seen_);
+      read_top(top);
+      if (depth == Depth::main) top.texts("include", add_to(&patterns), "file names");
+      top.finish();
+    });
+    for (const std::string& pattern : patterns) include(pattern, file);
   }
 
   void include(const std::string& pattern, const std::string& from) {
@@ -249,7 +60,7 @@ class Loader {
     for (const std::string& file : found) read_file(file, Depth::included);
   }
 
-  void read_top(TableReader& top, const std::string& file) {
+  void read_top(TableReader& top) {
     Config& config = out_.config;
     top.text(
         "hostname",
@@ -263,25 +74,25 @@ class Loader {
     top.text(
         "data_dir",
         [&](std::string_view value) -> Result<void> {
-          config.data_dir = beside(file, value);
+          config.data_dir = top.beside(value);
           return {};
         },
         "a directory");
     top.string("user", &config.user);
     top.duration("drain_timeout", &config.drain_timeout);
-    section(top, "smtp", file, [&](TableReader& keys) {
+    top.section("smtp", [&](TableReader& keys) {
       read_smtp(keys, &smtp_defaults_);
       keys.number("max_connections", &config.max_connections, {.min = 1, .max = 1'000'000});
       keys.number("max_connections_per_ip", &config.max_connections_per_ip, {.min = 1, .max = 1'000'000});
     });
-    section(top, "outbound", file, [&](TableReader& keys) {
+    top.section("outbound", [&](TableReader& keys) {
       keys.networks("allow_private", &config.allow_private);
       std::uint64_t port = config.outbound_port;
       keys.number("port", &port, {.min = 1, .max = 65'535});
       config.outbound_port = narrow<std::uint16_t>(port);
     });
-    section(top, "queue", file, [&](TableReader& keys) { read_queue(keys); });
-    section(top, "dns", file, [&](TableReader& keys) {
+    top.section("queue", [&](TableReader& keys) { read_queue(keys); });
+    top.section("dns", [&](TableReader& keys) {
       keys.texts(
           "servers",
           [&](std::string_view value) -> Result<void> {
@@ -293,42 +104,13 @@ class Loader {
           "name servers such as \"127.0.0.1:53\"");
       keys.string("trust_anchor", &config.dns_trust_anchor);
     });
-    section(top, "log", file, [&](TableReader& keys) { read_log(keys); });
-    section(top, "store", file, [&](TableReader& keys) { keys.size("min_free", &config.min_free); });
-    tables(top, "domain", file, [&](TableReader& keys) { read_domain(keys); });
-    tables(top, "alias", file, [&](TableReader& keys) { read_alias(keys); });
-    tables(top, "route", file, [&](TableReader& keys) { read_route(keys); });
-    tables(top, "listen", file, [&](TableReader& keys) { read_listen(keys, file); });
-  }
-
-  /// Relative paths are relative to the file that names them.
-  static std::string beside(const std::string& file, std::string_view path) {
-    return (std::filesystem::absolute(file).parent_path() / path).lexically_normal().string();
-  }
-
-  void section(TableReader& top, std::string_view key, const std::string& file,
-               const std::function<void(TableReader&)>& read) {
-    const toml::node* const node = top.find(key);
-    if (node == nullptr) return;
-    const toml::table* const table = node->as_table();
-    if (table == nullptr) return top.mistake(node->source(), fmt::format("{} is a section: [{}]", key, key));
-    TableReader keys(table, fmt::format("[{}]", key), &file, &out_.mistakes);
-    read(keys);
-    keys.finish();
-  }
-
-  void tables(TableReader& top, std::string_view key, const std::string& file,
-              const std::function<void(TableReader&)>& read) {
-    const toml::node* const node = top.find(key);
-    if (node == nullptr) return;
-    const toml::array* const list = node->as_array();
-    if (list == nullptr || !node->is_array_of_tables())
-      return top.mistake(node->source(), fmt::format("{} is a list of sections: [[{}]]", key, key));
-    for (const toml::node& item : *list) {
-      TableReader keys(item.as_table(), fmt::format("[[{}]]", key), &file, &out_.mistakes);
-      read(keys);
-      keys.finish();
-    }
+    top.section("log", [&](TableReader& keys) { read_log(keys); });
+    top.section("store", [&](TableReader& keys) { keys.size("min_free", &config.min_free); });
+    top.tables("domain", [&](TableReader& keys) { read_domain(keys, &config, &mail_); });
+    top.tables("alias", [&](TableReader& keys) { read_alias(keys, &config, &mail_); });
+    top.tables("alias_file", [&](TableReader& keys) { read_alias_file(keys, &config, &mail_); });
+    top.tables("route", [&](TableReader& keys) { read_route(keys, &config); });
+    top.tables("listen", [&](TableReader& keys) { read_listen(keys); });
   }
 
   /// A list of networks that are trusted with something: everybody is a mistake.
@@ -336,7 +118,7 @@ class Loader {
                            std::string_view why) {
     keys.networks(key, into);
     if (std::ranges::any_of(*into, &net::Network4Or6::is_everything))
-      keys.mistake(keys.source_of(key), fmt::format("{} with everybody in it {}", key, why));
+      keys.mistake(keys.place_of(key), fmt::format("{} with everybody in it {}", key, why));
   }
 
   static void read_smtp(TableReader& keys, SmtpKeys* into) {
@@ -359,25 +141,17 @@ class Loader {
         "\"reject\" or \"normalize\"");
     keys.duration("greeting_delay", &into->greeting_delay);
     if (into->greeting_delay > kGreetingDelayMax)
-      keys.mistake(keys.source_of("greeting_delay"), "greeting_delay is at most 30s (clients wait 5 minutes at most)");
+      keys.mistake(keys.place_of("greeting_delay"), "greeting_delay is at most 30s (clients wait 5 minutes at most)");
   }
 
   void read_queue(TableReader& keys) {
     queue::Settings& queue = out_.config.queue;
-    std::vector<Duration> retry;
-    keys.texts(
-        "retry",
-        [&](std::string_view value) -> Result<void> {
-          const Result<Duration> parsed = parse_duration(value);
-          if (!parsed) return fail(parsed);
-          if (*parsed < std::chrono::seconds(1)) return error(Error::malformed, "config.retry", "at least 1s");
-          retry.push_back(*parsed);
-          return {};
-        },
-        "durations such as \"5m\"");
-    if (!retry.empty()) queue.retry = std::move(retry);
+    read_retry(keys, &queue.retry);
+    keys.duration("warn_after", &queue.warn_after);
     keys.duration("expire_after", &queue.expire_after);
     keys.duration("expire_after_bounce", &queue.expire_after_bounce);
+    if (keys.has("warn_after") && queue.warn_after >= queue.expire_after && queue.warn_after > Duration::zero())
+      keys.mistake(keys.place_of("warn_after"), "warn_after must come before expire_after (0s: nobody is warned)");
   }
 
   void read_log(TableReader& keys) {
@@ -414,71 +188,7 @@ class Loader {
         "\"stderr\"");
   }
 
-  void read_domain(TableReader& keys) {
-    directory::DomainRecord record{.name = *mail::Domain::parse("unset"),
-                                   .catch_all = {},
-                                   .subaddress = "+",
-                                   .postmaster = {},
-                                   .source = directory::Source::file};
-    bool named = false;
-    keys.text(
-        "name",
-        [&](std::string_view value) -> Result<void> {
-          Result<mail::Domain> domain = mail::Domain::parse(value);
-          if (!domain) return fail(domain);
-          if (domain->is_literal()) return error(Error::malformed, "config.domain", "not an address literal");
-          record.name = std::move(*domain);
-          named = true;
-          return {};
-        },
-        "a domain name");
-    keys.text(
-        "kind",
-        [](std::string_view value) -> Result<void> {
-          if (value == "local") return {};
-          return error(Error::unsupported, "config.domain", "this version knows \"local\" only");
-        },
-        "\"local\"");
-    keys.address("catch_all", &record.catch_all);
-    keys.string("subaddress", &record.subaddress);
-    keys.address("postmaster", &record.postmaster);
-    if (named)
-      out_.config.domains.push_back(std::move(record));
-    else
-      keys.mistake_here("[[domain]] wants a name");
-  }
-
-  void read_alias(TableReader& keys) {
-    std::optional<mail::Address> address;
-    std::vector<mail::Address> targets;
-    keys.address("address", &address);
-    keys.texts(
-        "targets",
-        [&](std::string_view value) -> Result<void> {
-          Result<mail::Address> target = mail::Address::parse(value);
-          if (!target) return fail(target);
-          targets.push_back(std::move(*target));
-          return {};
-        },
-        "addresses");
-    if (!address || targets.empty()) return keys.mistake_here("[[alias]] wants address and targets");
-    out_.config.aliases.push_back(
-        {.address = std::move(*address), .targets = std::move(targets), .source = directory::Source::file});
-  }
-
-  void read_route(TableReader& keys) {
-    route::StaticRoute route;
-    keys.string("domain", &route.domain);
-    keys.texts("via", add_to(&route.via), "next hops such as \"127.0.0.1:2600\"");
-    if (route.domain.empty() || route.via.empty()) return keys.mistake_here("[[route]] wants domain and via");
-    const Result<void> checked = route::check_route(route);
-    if (!checked)
-      keys.mistake(keys.source_of("via"), "[[route]] " + describe(checked.error()));
-    else
-      out_.config.routes.push_back(std::move(route));
-  }
-
-  void read_listen(TableReader& keys, const std::string& file) {
+  void read_listen(TableReader& keys) {
     ListenKeys listen;
     listen.smtp = smtp_defaults_;
     keys.text(
@@ -498,7 +208,7 @@ class Loader {
         [&](std::string_view value) -> Result<void> {
           Result<net::Endpoint> endpoint = net::Endpoint::parse(value);
           if (!endpoint) return fail(endpoint);
-          if (!endpoint->unix_path.empty()) endpoint->unix_path = beside(file, endpoint->unix_path);
+          if (!endpoint->unix_path.empty()) endpoint->unix_path = keys.beside(endpoint->unix_path);
           listen.address.push_back(std::move(*endpoint));
           return {};
         },
@@ -521,7 +231,7 @@ class Loader {
     read_trusted(keys, "xclient_from", &listen.xclient_from, "lets anyone say who he is (name your proxies)");
     const bool brings_mail = listen.service == server::Service::smtp || listen.service == server::Service::lmtp;
     if (!brings_mail && !listen.xclient_from.empty())
-      keys.mistake(keys.source_of("xclient_from"), "xclient_from belongs to smtp and lmtp listeners");
+      keys.mistake(keys.place_of("xclient_from"), "xclient_from belongs to smtp and lmtp listeners");
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
     const bool plain_login = listen.service == server::Service::pop3 && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {
@@ -542,13 +252,13 @@ class Loader {
     if (!out_.mistakes.empty()) return;  // what is missing may be what is wrong above
     if (config.hostname.empty()) out_.mistakes.push_back({config.file, 1, 1, "hostname is not set"});
     if (config.data_dir.empty()) out_.mistakes.push_back({config.file, 1, 1, "data_dir is not set"});
+    check_mail(&out_, mail_);
   }
 
   LoadedConfig out_;
   SmtpKeys smtp_defaults_;
+  MailSections mail_;
   std::set<std::string> seen_;
-  std::vector<std::unique_ptr<std::string>> files_;  // names that readers point to
-  std::vector<std::unique_ptr<toml::table>> tables_;
 };
 
 }  // namespace

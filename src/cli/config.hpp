@@ -10,6 +10,8 @@
 #include "server/server.hpp"
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,7 +58,11 @@ struct Config {
   std::uint64_t max_connections = 10'000;
   std::uint64_t max_connections_per_ip = 50;
   std::vector<directory::DomainRecord> domains;
-  std::vector<directory::AliasRecord> aliases;
+  std::vector<directory::AliasRecord> aliases;       ///< [[alias]]
+  std::vector<directory::AliasFile> alias_files;     ///< [[alias_file]], paths absolute
+  std::vector<directory::AliasRecord> file_aliases;  ///< what the alias files say
+  std::vector<directory::CatchAll> catch_alls;       ///< and their "@domain"
+  std::map<mail::Domain, std::shared_ptr<const directory::RecipientList>> recipient_lists;  ///< "file:PATH"
   std::optional<mail::Address> catch_everything;  ///< of the sandbox; no key of the file
   std::vector<route::StaticRoute> routes;
   std::vector<net::Network4Or6> allow_private;
@@ -72,9 +78,10 @@ struct Config {
 struct LoadedConfig {
   Config config;
   std::vector<ConfigMistake> mistakes;  ///< empty: `config` may be used
+  std::vector<ConfigMistake> notes;     ///< for `config check`: right as it is, if it is meant
 };
 
-/// Reads the file and its includes.
+/// Reads the file, its includes, and the files that they name (alias files, lists of recipients).
 [[nodiscard]] LoadedConfig load_config(const std::string& file);
 
 /// All settings with their values, defaults included, as TOML (`config show`).

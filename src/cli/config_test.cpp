@@ -1,5 +1,8 @@
 #include "cli/config.hpp"
 
+#include "cli/config_mail.hpp"
+#include "directory/recipient_list.hpp"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -24,6 +27,8 @@ class Folder {
     return path_ / name;
   }
 
+  [[nodiscard]] std::string path(const std::string& name) const { return path_ / name; }
+
  private:
   std::filesystem::path path_;
 };
@@ -32,6 +37,10 @@ constexpr std::string_view kGood = "hostname = \"mx.example.test\"\ndata_dir = \
 
 TEST(Config, TakesEveryKey) {
   const Folder folder;
+  folder.write("aliases", "root: alice\nlist: :include:lists/members\n");
+  folder.write("lists/members", "alice\nbob@remote.test\n");
+  folder.write("lists/listed", "ann\nBob@listed.test\n");
+  folder.write("virtual", "info@other.test alice\nother.test x\n");
   const std::string file = folder.write("postrider.toml", std::string(kGood) + R"(
 user = ""
 drain_timeout = "3s"
@@ -72,14 +81,48 @@ postmaster = "bob@example.test"
 [[alias]]
 address = "team@example.test"
 targets = ["alice@example.test", "carol@remote.test"]
+[[domain]]
+name = "other.test"
+kind = "alias"
+of = "example.test"
+[[domain]]
+name = "inner.test"
+kind = "relay"
+[[domain]]
+name = "any.test"
+kind = "relay"
+recipients = "any"
+[[domain]]
+name = "listed.test"
+kind = "relay"
+recipients = "file:lists/listed"
+subaddress = ""
+[[alias_file]]
+path = "aliases"
+[[alias_file]]
+path = "virtual"
+format = "postfix-virtual"
+domain = "example.test"
 [[route]]
 domain = "*.remote.test"
 via = "127.0.0.1:2600"
+[[route]]
+domain = "inner.test"
+sender = "@remote.test"
+match_local = true
+via = ["lmtp+unix:run/lmtp", "lmtp://127.0.0.1:24", "mx"]
+source = "192.0.2.1"
+helo = "out.example.test"
+retry = ["1s", "5m"]
+[[route]]
+sender = "<>"
+via = "hold"
 [outbound]
 allow_private = ["10.0.0.0/8"]
 port = 2526
 [queue]
 retry = ["1s", "2m"]
+warn_after = "3h"
 expire_after = "1d"
 expire_after_bounce = "12h"
 [dns]
@@ -114,7 +157,26 @@ min_free = "1GiB"
   EXPECT_TRUE(config.listen[2].smtp.plaintext_auth);
   EXPECT_TRUE(config.listen[3].serve_health);
   EXPECT_FALSE(config.listen[3].serve_metrics);
-  ASSERT_EQ(config.domains.size(), 1U);
+  EXPECT_EQ(config.queue.warn_after, std::chrono::hours(3));
+  ASSERT_EQ(config.domains.size(), 5U);
+  EXPECT_EQ(config.domains[1].kind, directory::DomainKind::alias);
+  EXPECT_EQ(config.domains[1].alias_of, mail::Domain::parse("example.test").value());
+  EXPECT_EQ(config.domains[2].recipients.by, directory::RelayRecipients::By::verify);
+  EXPECT_EQ(config.domains[3].recipients.by, directory::RelayRecipients::By::any);
+  EXPECT_EQ(config.domains[4].recipients.path, folder.path("lists/listed"));
+  EXPECT_TRUE(config.recipient_lists.at(config.domains[4].name)->contains("BOB"));
+  ASSERT_EQ(config.file_aliases.size(), 3U);
+  EXPECT_EQ(config.file_aliases[1].targets.size(), 2U);
+  ASSERT_EQ(config.routes.size(), 3U);
+  EXPECT_EQ(config.routes[1].via.front(), "lmtp+unix:" + folder.path("run/lmtp"));
+  EXPECT_EQ(config.routes[1].sender, "@remote.test");
+  EXPECT_TRUE(config.routes[1].match_local);
+  EXPECT_EQ(config.routes[1].source, "192.0.2.1");
+  EXPECT_EQ(config.routes[1].hello, "out.example.test");
+  EXPECT_EQ(config.routes[1].retry.size(), 2U);
+  EXPECT_EQ(config.routes[2].domain, "*");
+  ASSERT_EQ(loaded.notes.size(), 1U);
+  EXPECT_NE(to_text(loaded.notes[0]).find("virtual:2:1: "), std::string::npos) << to_text(loaded.notes[0]);
   EXPECT_EQ(config.domains[0].name.text(), "example.test");
   EXPECT_EQ(config.domains[0].subaddress, "-");
   EXPECT_EQ(config.aliases.at(0).targets.size(), 2U);
@@ -127,6 +189,24 @@ min_free = "1GiB"
   const LoadedConfig again = load_config(folder.write("shown.toml", show_config(config)));
   for (const ConfigMistake& mistake : again.mistakes) ADD_FAILURE() << "shown: " << to_text(mistake);
   EXPECT_EQ(again.config.queue.retry, config.queue.retry);
+  EXPECT_EQ(again.config.queue.warn_after, config.queue.warn_after);
+  ASSERT_EQ(again.config.domains.size(), config.domains.size());
+  for (std::size_t i = 0; i < config.domains.size(); ++i) {
+    EXPECT_EQ(again.config.domains[i].kind, config.domains[i].kind) << i;
+    EXPECT_EQ(again.config.domains[i].alias_of, config.domains[i].alias_of) << i;
+    EXPECT_EQ(again.config.domains[i].recipients.by, config.domains[i].recipients.by) << i;
+    EXPECT_EQ(again.config.domains[i].recipients.path, config.domains[i].recipients.path) << i;
+  }
+  EXPECT_EQ(again.config.file_aliases.size(), config.file_aliases.size());
+  ASSERT_EQ(again.config.routes.size(), config.routes.size());
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    EXPECT_EQ(again.config.routes[i].via, config.routes[i].via) << i;
+    EXPECT_EQ(again.config.routes[i].sender, config.routes[i].sender) << i;
+    EXPECT_EQ(again.config.routes[i].match_local, config.routes[i].match_local) << i;
+    EXPECT_EQ(again.config.routes[i].source, config.routes[i].source) << i;
+    EXPECT_EQ(again.config.routes[i].hello, config.routes[i].hello) << i;
+    EXPECT_EQ(again.config.routes[i].retry, config.routes[i].retry) << i;
+  }
   ASSERT_EQ(again.config.listen.size(), 4U);
   EXPECT_EQ(again.config.listen[0].proxy_protocol_from, config.listen[0].proxy_protocol_from);
   EXPECT_EQ(again.config.listen[0].xclient_from, config.listen[0].xclient_from);
@@ -174,10 +254,58 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[[domain]]\nkind = \"local\"\n", 3, "wants a name"},
       {"[[domain]]\nname = \"exa mple\"\n", 4, "a domain name"},
       {"[[domain]]\nname = \"[192.0.2.1]\"\n", 4, "address literal"},
-      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\n", 5, "\"local\" only"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"remote\"\n", 5, "local, relay or alias"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"alias\"\n", 3, "wants of"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"alias\"\nof = \"a.test\"\n", 6, "alias of itself"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"alias\"\nof = \"[192.0.2.1]\"\n", 6, "address literal"},
+      {"[[domain]]\nname = \"a.test\"\nof = \"b.test\"\n", 5, "kind = \"alias\""},
+      {"[[domain]]\nname = \"a.test\"\nrecipients = \"any\"\n", 5, "kind = \"relay\""},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\nrecipients = \"some\"\n", 6, "file:PATH"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\nrecipients = \"file:\"\n", 6, "file:PATH"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\nrecipients = \"file:missing\"\n", 3, "no such file"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\nrecipients = \"file:.\"\n", 3, "not a regular file"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\nrecipients = \"file:list\"\n", 2, "not an address in a.test"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\ncatch_all = \"x@b.test\"\n", 6, "kind = \"local\""},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"alias\"\nof = \"b.test\"\npostmaster = \"x@b.test\"\n", 7,
+       "kind = \"local\""},
+      {"[[domain]]\nname = \"r.test\"\nkind = \"relay\"\n[[domain]]\nname = \"a.test\"\nkind = \"alias\"\nof = "
+       "\"r.test\"\n",
+       6, "which is not local"},
+      {"[[domain]]\nname = \"a.test\"\n[[domain]]\nname = \"A.test\"\n", 5, "is there already"},
       {"[[domain]]\nname = \"a.test\"\npostmaster = \"nobody\"\n", 5, "an address such as"},
       {"[[alias]]\naddress = \"a@b.test\"\n", 3, "address and targets"},
+      {"[[alias]]\naddress = \"a@b.test\"\ntargets = \"A@b.test\"\n", 3, "its own target"},
+      {"[[alias]]\naddress = \"a@b.test\"\ntargets = \"c@b.test\"\n[[alias]]\naddress = \"A@B.test\"\ntargets = "
+       "\"d@b.test\"\n",
+       6, "is an alias already"},
+      {"[[alias_file]]\n", 3, "wants a path"},
+      {"[[alias_file]]\npath = \"bad\"\nformat = \"sendmail\"\n", 5, "postfix-virtual"},
+      {"[[alias_file]]\npath = \"bad\"\n", 3, "wants domain"},
+      {"[[alias_file]]\npath = \"missing\"\ndomain = \"b.test\"\n", 3, "no such file"},
+      {"[[alias_file]]\npath = \"bad\"\ndomain = \"b test\"\n", 5, "a domain name"},
+      {"[[alias_file]]\npath = \"bad\"\ndomain = \"b.test\"\n", 1, "runs a program"},
+      {"[[alias]]\naddress = \"x@b.test\"\ntargets = \"c@b.test\"\n[[alias_file]]\npath = \"good\"\ndomain = "
+       "\"b.test\"\n",
+       6, "x@b.test is an alias already"},
+      {"[[domain]]\nname = \"a.test\"\nkind = \"relay\"\n[[alias_file]]\npath = \"all\"\ndomain = \"b.test\"\nformat = "
+       "\"postfix-virtual\"\n",
+       6, "not local"},
+      {"[[domain]]\nname = \"a.test\"\ncatch_all = \"x@a.test\"\n[[alias_file]]\npath = \"all\"\nformat = "
+       "\"postfix-virtual\"\n",
+       6, "a catch-all already"},
       {"[[route]]\ndomain = \"*\"\n", 3, "domain and via"},
+      {"[[route]]\nvia = \"mx\"\n", 3, "domain and via"},
+      {"[[route]]\ndomain = \"\"\nvia = \"mx\"\n", 3, "domain and via"},
+      {"[[route]]\ndomain = \"a b\"\nvia = \"mx\"\n", 4, "not a domain"},
+      {"[[route]]\ndomain = \"*\"\nvia = [\"hold\", \"mx\"]\n", 5, "never tried"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"smtps://a.test:465\"\n", 5, "no TLS yet"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\naccount = \"a@b.test\"\n", 6, "nobody logs in"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nsender = \"b.test\"\n", 6, "\"@domain\""},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nmatch_local = \"yes\"\n", 6, "true or false"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nsource = \"eth0\"\n", 6, "IPv4 or IPv6"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nhelo = \"a b\"\n", 6, "host name"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nretry = [\"0s\"]\n", 6, "at least 1s"},
+      {"[queue]\nwarn_after = \"6d\"\n", 4, "before expire_after"},
       {"[[route]]\ndomain = \"*\"\nvia = \"127.0.0.1:x\"\n", 5, "[[route]]"},
       {"[outbound]\nport = 70000\n", 4, "from 1 to 65535"},
       {"[queue]\nretry = [\"0s\"]\n", 4, "at least 1s"},
@@ -190,12 +318,26 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
   };
   for (const BadRow& row : rows) {
     const Folder folder;
+    folder.write("bad", "\"|/bin/sh\": \"|/bin/sh\"\nx@b.test y z\n");
+    folder.write("list", "ann\nx@b.test\n");
+    folder.write("good", "x: y\n");
+    folder.write("all", "@a.test y@b.test\n");
     const LoadedConfig loaded = load_config(folder.write("postrider.toml", std::string(kGood) + row.text));
     ASSERT_FALSE(loaded.mistakes.empty()) << row.text;
     const ConfigMistake& mistake = loaded.mistakes.front();
     EXPECT_EQ(mistake.line, static_cast<std::size_t>(row.line)) << row.text << to_text(mistake);
     EXPECT_NE(mistake.what.find(row.says), std::string::npos) << row.text << to_text(mistake);
   }
+}
+
+TEST(Config, FilesThatAreTooLargeAreNotRead) {
+  const Folder folder;
+  folder.write("aliases", "");
+  std::filesystem::resize_file(folder.path("aliases"), kNamedFileOctetsMax + 1);
+  const LoadedConfig loaded = load_config(
+      folder.write("postrider.toml", std::string(kGood) + "[[alias_file]]\npath = \"aliases\"\ndomain = \"a.test\"\n"));
+  ASSERT_EQ(loaded.mistakes.size(), 1U);
+  EXPECT_NE(loaded.mistakes[0].what.find("larger than 64 MiB"), std::string::npos);
 }
 
 TEST(Config, AllMistakesAreShownAtOnce) {

@@ -46,6 +46,15 @@ max_message_size = "50MiB"
 max_recipients = 1000
 relay_from = []                # networks that may send to anywhere without a password; loopback is not trusted by itself
 
+# Domains, accounts and aliases are in the store (postrider domain|account|alias add), or here (docs/manual/aliases.md):
+# [[domain]]                   # we are its gateway or backup MX
+# name = "inner.example"
+# kind = "relay"
+# recipients = "verify"        # at RCPT the next hop is asked; "any", "file:PATH"
+# [[alias_file]]
+# path = "/etc/aliases"
+# domain = "{domain}"
+
 # Mail that is not for a local domain: the first match wins, without a match the MX decides. A route never grants relaying.
 # [[route]]
 # domain = "*"
@@ -53,6 +62,7 @@ relay_from = []                # networks that may send to anywhere without a pa
 
 [queue]
 retry = ["5m", "10m", "20m", "40m", "1h", "2h"]
+warn_after = "4h"              # senders who may relay hear that their mail is late
 expire_after = "5d"
 expire_after_bounce = "2d"
 )";
@@ -155,7 +165,8 @@ int run_init(const InitOptions& asked) {
       return kExitFailed;
     }
   } else {
-    const Result<void> written = write_new_file(file, fill(kTemplate, "{hostname}", hostname->text()));
+    const Result<void> written =
+        write_new_file(file, fill(fill(kTemplate, "{hostname}", hostname->text()), "{domain}", options.domain));
     if (!written) return report(written.error());
   }
   const LoadedConfig loaded = load_config(file);

@@ -46,6 +46,21 @@ int show(const web::AdminReply& reply) {
 std::string control_socket_of(const Config& config) { return config.data_dir + "/control.sock"; }
 std::string store_directory_of(const Config& config) { return config.data_dir + "/store"; }
 
+namespace {
+
+directory::Settings to_directory_settings(const Config& config) {
+  directory::Settings settings{.domains = config.domains,
+                               .aliases = config.aliases,
+                               .catch_alls = config.catch_alls,
+                               .recipient_lists = config.recipient_lists,
+                               .hostname = mail::Domain::parse(config.hostname).value(),  // load_config has checked it
+                               .catch_everything = config.catch_everything};
+  settings.aliases.insert(settings.aliases.end(), config.file_aliases.begin(), config.file_aliases.end());
+  return settings;
+}
+
+}  // namespace
+
 server::Settings to_server_settings(const Config& config) {
   server::Settings settings;
   settings.hostname = config.hostname;
@@ -88,10 +103,7 @@ server::Settings to_server_settings(const Config& config) {
                              .handler = {}});
   settings.gate.max_connections = static_cast<std::size_t>(config.max_connections);
   settings.gate.max_connections_per_ip = static_cast<std::size_t>(config.max_connections_per_ip);
-  settings.directory = {.domains = config.domains,
-                        .aliases = config.aliases,
-                        .hostname = own_domain,
-                        .catch_everything = config.catch_everything};
+  settings.directory = to_directory_settings(config);
   settings.queue = config.queue;
   settings.route.routes = config.routes;
   settings.route.port = config.outbound_port;
@@ -112,9 +124,7 @@ Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, st
                                                                                .min_free_octets = config.min_free});
   if (!store) return fail(store);
   Shard shard(&clock, &events, Shard::Mode::real);
-  directory::Directory directory(
-      store->get(), workers.get(), &random, &clock,
-      {.domains = config.domains, .aliases = config.aliases, .hostname = {}, .catch_everything = {}});
+  directory::Directory directory(store->get(), workers.get(), &random, &clock, to_directory_settings(config));
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
   web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});

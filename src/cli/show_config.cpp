@@ -57,6 +57,36 @@ std::string listen_text(const ListenKeys& listen) {
                      network_list(listen.xclient_from));
 }
 
+std::string domain_text(const directory::DomainRecord& domain) {
+  std::string out = fmt::format("\n[[domain]]\nname = {}\nsubaddress = {}\n", json_quoted(domain.name.text()),
+                                json_quoted(domain.subaddress));
+  switch (domain.kind) {
+    case directory::DomainKind::local:
+      return out + fmt::format("kind = \"local\"\ncatch_all = {}\npostmaster = {}\n",
+                               json_quoted(domain.catch_all ? domain.catch_all->text() : ""),
+                               json_quoted(domain.postmaster ? domain.postmaster->text() : ""));
+    case directory::DomainKind::alias:
+      return out + fmt::format("kind = \"alias\"\nof = {}\n", json_quoted(domain.alias_of->text()));
+    case directory::DomainKind::relay: break;
+  }
+  using By = directory::RelayRecipients::By;
+  const std::string recipients = domain.recipients.by == By::any      ? "any"
+                                 : domain.recipients.by == By::verify ? "verify"
+                                                                      : "file:" + domain.recipients.path;
+  return out + fmt::format("kind = \"relay\"\nrecipients = {}\n", json_quoted(recipients));
+}
+
+std::string route_text(const route::StaticRoute& route) {
+  std::string out = fmt::format("\n[[route]]\ndomain = {}\nvia = {}\nmatch_local = {}\n", json_quoted(route.domain),
+                                quoted_list(route.via), route.match_local);
+  if (!route.sender.empty()) out += fmt::format("sender = {}\n", json_quoted(route.sender));
+  if (!route.source.empty()) out += fmt::format("source = {}\n", json_quoted(route.source));
+  if (!route.hello.empty()) out += fmt::format("helo = {}\n", json_quoted(route.hello));
+  if (!route.retry.empty())
+    out += fmt::format("retry = [{}]\n", fmt::join(texts_of(route.retry, &duration_text), ", "));
+  return out;
+}
+
 }  // namespace
 
 std::string show_config(const Config& config) {
@@ -65,9 +95,10 @@ std::string show_config(const Config& config) {
                                 duration_text(config.drain_timeout));
   out += fmt::format("\n[smtp]\nmax_connections = {}\nmax_connections_per_ip = {}\n", config.max_connections,
                      config.max_connections_per_ip);
-  out += fmt::format("\n[queue]\nretry = [{}]\nexpire_after = {}\nexpire_after_bounce = {}\n",
-                     fmt::join(texts_of(config.queue.retry, &duration_text), ", "),
-                     duration_text(config.queue.expire_after), duration_text(config.queue.expire_after_bounce));
+  out +=
+      fmt::format("\n[queue]\nretry = [{}]\nwarn_after = {}\nexpire_after = {}\nexpire_after_bounce = {}\n",
+                  fmt::join(texts_of(config.queue.retry, &duration_text), ", "), duration_text(config.queue.warn_after),
+                  duration_text(config.queue.expire_after), duration_text(config.queue.expire_after_bounce));
   out += fmt::format("\n[outbound]\nallow_private = {}\nport = {}\n", network_list(config.allow_private),
                      config.outbound_port);
   out += fmt::format("\n[dns]\nservers = {}\ntrust_anchor = {}\n", quoted_list(config.dns_servers),
@@ -76,18 +107,17 @@ std::string show_config(const Config& config) {
                      config.log_format == LogFormat::json ? "json" : "text", name_of(config.log_level));
   out += fmt::format("\n[store]\nmin_free = \"{}\"\n", config.min_free);
   for (const ListenKeys& listen : config.listen) out += listen_text(listen);
-  for (const directory::DomainRecord& domain : config.domains) {
-    out += fmt::format("\n[[domain]]\nname = {}\ncatch_all = {}\nsubaddress = {}\npostmaster = {}\n",
-                       json_quoted(domain.name.text()), json_quoted(domain.catch_all ? domain.catch_all->text() : ""),
-                       json_quoted(domain.subaddress), json_quoted(domain.postmaster ? domain.postmaster->text() : ""));
-  }
+  for (const directory::DomainRecord& domain : config.domains) out += domain_text(domain);
   for (const directory::AliasRecord& alias : config.aliases) {
     out += fmt::format("\n[[alias]]\naddress = {}\ntargets = {}\n", json_quoted(alias.address.text()),
                        quoted_list(texts_of(alias.targets, [](const mail::Address& a) { return a.text(); })));
   }
-  for (const route::StaticRoute& route : config.routes) {
-    out += fmt::format("\n[[route]]\ndomain = {}\nvia = {}\n", json_quoted(route.domain), quoted_list(route.via));
+  for (const directory::AliasFile& file : config.alias_files) {
+    out += fmt::format("\n[[alias_file]]\npath = {}\nformat = \"{}\"\n", json_quoted(file.path),
+                       file.format == directory::AliasFormat::aliases ? "aliases" : "postfix-virtual");
+    if (file.domain) out += fmt::format("domain = {}\n", json_quoted(file.domain->text()));
   }
+  for (const route::StaticRoute& route : config.routes) out += route_text(route);
   return out;
 }
 

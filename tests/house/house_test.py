@@ -247,7 +247,7 @@ class Manual(unittest.TestCase):
                     self.assertTrue((page.parent / link).exists())
 
     def test_every_key_of_the_configuration_is_in_it(self):
-        self.all_of("src/cli/config.cpp", r'(?:keys|top)\.\w+\("(\w+)"', "docs/manual/config.md")
+        self.all_of("src/cli/config*.cpp", r'(?:keys|top)\.\w+\("(\w+)"', "docs/manual/config.md")
 
     def test_every_command_is_in_it(self):
         self.all_of("src/cli/command_line.cpp", r'\n    \{"(\w+ \w+)", "', "docs/manual/commands.md")
