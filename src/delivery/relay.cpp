@@ -191,7 +191,22 @@ class Driver {
     const std::string octets = std::exchange(unsent_, {});
     const SteadyTime until = std::min(clock_->steady() + settings_.timeouts.block, limit_);
     const Result<void> written = co_await stream_->write(octets, until);
-    if (!written) lost(written.error());
+    if (written) co_return;
+    if (written.error().code == Error::closed) co_await hear_last_words();
+    lost(written.error());
+  }
+
+  /// A peer that closed while we wrote may have said why (421, 552): it is here, or on its way, or never comes.
+  Task<void> hear_last_words() {
+    const Result<net::Ready> ready =
+        co_await stream_->wait_readable(clock_->steady() + settings_.timeouts.quit, nullptr);
+    if (!ready) co_return;
+    std::array<char, kReadOctets> buffer;
+    const Result<std::size_t> got = stream_->read_some(buffer);
+    if (!got || *got == 0) co_return;
+    const std::string_view octets(buffer.data(), *got);
+    if (observe_) observe_('<', octets);
+    session_.step(smtp::Received{octets}, todo_);
   }
 
   Task<void> read() {
