@@ -4,6 +4,7 @@
 #include "net/connector.hpp"
 #include "net/proxy_header.hpp"
 #include "server/events.hpp"
+#include "server/recipient_probe.hpp"
 
 #include <algorithm>
 #include <array>
@@ -71,7 +72,8 @@ struct Server::Inside {
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
         router(doors.resolver, doors.random, with_own(settings, *doors.network)),
-        gate(&directory, doors.store, &router, nullptr, doors.clock, settings.gate),
+        probe(&connector, &router, with_hostname(settings.delivery, settings.hostname).relay),
+        gate(&directory, doors.store, &router, &probe, doors.clock, settings.gate),
         counts(settings.gate),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
@@ -333,6 +335,7 @@ struct Server::Inside {
   queue::QueueIds ids;
   queue::Queue queue;
   route::Router router;
+  NextHopProbe probe;
   gate::Gate gate;
   gate::SessionCounts counts;
   delivery::Deliverer deliverer;

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <map>
 
 namespace postrider::server {
 namespace {
@@ -62,6 +63,7 @@ class Site {
     settings.directory.aliases.push_back(
         {.address = *mail::Address::parse("list@here.test"), .targets = {*mail::Address::parse("far@away.test")}});
     add_lists(settings);
+    add_relay_domains(settings);
     settings.queue = queue::default_settings();
     settings.listen.push_back(listen_at(Service::smtp, kSmtp, greeting_delay));
     settings.listen.push_back(listen_at(Service::lmtp, kLmtp, {}));
@@ -104,10 +106,28 @@ class Site {
     return server_->metrics().contains(fmt::format("limits_reached_total{{limit=\"{}\"}} {}\n", limit, times));
   }
   dns::SimResolver& resolver() { return resolver_; }
+  std::unique_ptr<net::Listener> listen_on(std::string_view host) {
+    const net::Endpoint at{.address = ip(host), .port = 25, .unix_path = {}};
+    const std::array<Shard*, 1> shards = {&world_.shard};
+    auto listeners = network_.host(ip(host))->listen(at, shards, net::UnixAccess::owner);
+    return std::move(listeners.value().front());
+  }
+  /// One session of a host that answers so.
+  std::unique_ptr<net::Listener> serve(std::string_view host, std::map<std::string, std::string> replies,
+                                       std::string* heard);
   /// What is in the queue.
   std::vector<queue::Listed> queued() { return test::run(world_, server_->queue()->list(std::nullopt, 10)).value(); }
 
  private:
+  /// Verified with 10.7.0.1, which `inner` plays.
+  static void add_relay_domains(Settings& settings) {
+    settings.directory.domains.push_back({.name = *mail::Domain::parse("inner.test"),
+                                          .kind = directory::DomainKind::relay,
+                                          .catch_all = std::nullopt,
+                                          .postmaster = std::nullopt});
+    settings.route.routes.push_back({.domain = "inner.test", .via = {"10.7.0.1:25"}});
+  }
+
   /// group@ (two targets elsewhere), list1@ (the same, and an owner), large@ (1,500) and huge@ (2,001); what goes
   /// elsewhere is held.
   static void add_lists(Settings& settings) {
@@ -279,6 +299,88 @@ TEST(Server, BareNewlinesAreNormalizedForThoseWhoMayRelay) {
     EXPECT_TRUE(site.say(stream, "DATA\r\n").starts_with("354"));
     const std::string reply = site.say(stream, "Subject: x\n\nx\r\n.\r\n");
     EXPECT_TRUE(reply.starts_with(from == kFriend ? "250 2.0.0" : "550 5.5.2")) << from << reply;
+  }
+}
+
+/// Answers one session's commands line by line: `replies` by the first word, "250 ok" to the rest.
+Task<void> play_inner(net::Listener* listener, Clock* clock, std::map<std::string, std::string> replies,
+                      std::string* heard) {
+  const Result<Stream> stream = co_await listener->accept(nullptr);
+  if (!stream) co_return;
+  const SteadyTime until = clock->steady() + seconds(60);
+  std::string say = "220 inner.test ESMTP\r\n";
+  std::string rest;
+  for (;;) {
+    const Result<void> written = co_await (*stream)->write(say, until);
+    if (!written) co_return;
+    say.clear();
+    while (say.empty()) {
+      const std::size_t end = rest.find("\r\n");
+      if (end == std::string::npos) {
+        const Result<net::Ready> ready = co_await (*stream)->wait_readable(until, nullptr);
+        std::array<char, 4096> buffer;
+        const Result<std::size_t> got = ready ? (*stream)->read_some(buffer) : fail(ready);
+        if (!got) co_return;
+        rest.append(buffer.data(), *got);
+        continue;
+      }
+      const std::string line = rest.substr(0, end);
+      rest.erase(0, end + 2);
+      *heard += line + "|";
+      const auto reply = replies.find(line.substr(0, 4));
+      say = (reply == replies.end() ? std::string("250 ok") : reply->second) + "\r\n";
+    }
+  }
+}
+
+std::unique_ptr<net::Listener> Site::serve(std::string_view host, std::map<std::string, std::string> replies,
+                                           std::string* heard) {
+  std::unique_ptr<net::Listener> listener = listen_on(host);
+  spawn(&world_.shard, "test.inner", play_inner(listener.get(), &world_.clock, std::move(replies), heard));
+  return listener;
+}
+
+TEST(Server, ARecipientOfARelayDomainIsVerifiedWithItsNextHop) {
+  struct Row {
+    std::map<std::string, std::string> replies;
+    const char* want;
+    const char* detail;
+  };
+  const std::vector<Row> rows = {
+      {{}, "250 2.1.5", ""},
+      {{{"RCPT", "550 5.1.1 no such person"}}, "550 5.1.1", "550 5.1.1 no such person"},
+      {{{"RCPT", "553 not here"}}, "550 5.1.1", "553 "},
+      {{{"RCPT", "452 4.5.3 too many"}}, "450 4.1.1", "452 4.5.3"},
+      {{{"RCPT", "552 5.2.2 full"}}, "450 4.1.1", "4.2.2 full"},
+      {{{"MAIL", "550 5.7.1 not from nobody"}}, "450 4.1.1", "550 5.7.1"},
+      {{{"EHLO", "554 5.7.1 go away"}, {"HELO", "554 5.7.1 go away"}}, "450 4.1.1", "554"},
+  };
+  for (const Row& row : rows) {
+    Site site;
+    std::string heard;
+    const std::unique_ptr<net::Listener> inner = site.serve("10.7.0.1", row.replies, &heard);
+    const Stream stream = site.connect(kStranger);
+    EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+    site.say(stream, "EHLO x.test\r\nMAIL FROM:<s@x.test>\r\n");
+    const std::string reply = site.say(stream, "RCPT TO:<ann@inner.test>\r\n", seconds(8));
+    EXPECT_TRUE(reply.starts_with(row.want)) << row.detail << reply << heard << site.log();
+    EXPECT_TRUE(site.log().contains(row.detail)) << site.log();
+    EXPECT_FALSE(heard.contains("DATA")) << heard;
+    const std::string again = site.say(stream, "RCPT TO:<ANN@inner.test>\r\n");  // the answer is kept
+    EXPECT_TRUE(again.starts_with(row.want)) << again;
+  }
+}
+
+TEST(Server, ANextHopThatIsNotThereOrSaysNothingLeavesTheRecipientUnverified) {
+  for (const bool is_there : {false, true}) {
+    Site site;
+    std::unique_ptr<net::Listener> silent;
+    if (is_there) silent = site.listen_on("10.7.0.1");  // and never accepts
+    const Stream stream = site.connect(kStranger);
+    EXPECT_TRUE(site.say(stream, "").starts_with("220"));
+    site.say(stream, "EHLO x.test\r\nMAIL FROM:<s@x.test>\r\n");
+    EXPECT_TRUE(site.say(stream, "RCPT TO:<ann@inner.test>\r\n", seconds(8)).starts_with("450 4.1.1")) << site.log();
+    EXPECT_TRUE(site.say(stream, "RCPT TO:<x@sub.inner.test>\r\n").starts_with("550 5.7.1"));
   }
 }
 
