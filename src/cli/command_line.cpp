@@ -47,10 +47,39 @@ constexpr auto kAdminCommands = std::to_array<AdminShape>({
     {"alias add", "send an address's mail to others", "ADDRESS TARGET..."},
     {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET...]"},
     {"alias list", "show the aliases", ""},
-    {"queue list", "show what is in the queue", ""},
-    {"queue show", "show one message of the queue, and what happened to it", "ID"},
-    {"queue retry", "try now, held recipients too", "ID..."},
-    {"queue remove", "remove from the queue without a report", "ID..."},
+    {"queue list", "show what is in the queue", "[ID...]"},
+    {"queue show", "show messages of the queue, and what happened to them", "[ID...]"},
+    {"queue summary", "count the queue by destination, age and last reply", "[ID...]"},
+    {"queue retry", "try now, held recipients too", "[ID...]"},
+    {"queue hold", "keep from being tried until it is released", "[ID...]"},
+    {"queue release", "try again what is held", "[ID...]"},
+    {"queue remove", "remove from the queue without a report", "[ID...]"},
+    {"queue bounce", "send back to the sender as failed", "[ID...]"},
+    {"queue redirect", "send to other addresses instead", "[ID...] TARGET..."},
+    {"queue freeze", "hold what matches, now or later; without a choice: show the freezes", "[ID...]"},
+    {"queue thaw", "lift a freeze, and release what it held", "[ID...]"},
+});
+
+struct QueueOption {
+  std::string_view name;
+  std::string_view help;
+  enum class On : std::uint8_t { all, lists, changes } on;
+  bool is_flag = false;
+};
+constexpr auto kQueueOptions = std::to_array<QueueOption>({
+    {"from", "whose reverse-path is this address, @domain or <>", QueueOption::On::all},
+    {"to", "recipients of this address or @domain", QueueOption::On::all},
+    {"domain", "recipients in this domain", QueueOption::On::all},
+    {"mx", "tried last at the host of this name or address", QueueOption::On::all},
+    {"status", "due (not tried yet), deferred, held, or held:WHY (undeliverable, command, route, frozen)",
+     QueueOption::On::all},
+    {"older-than", "accepted longer ago than 5m, 2h, 3d", QueueOption::On::all},
+    {"reply", "last reply matches this regular expression (RE2; (?i) first: in any case)", QueueOption::On::all},
+    {"all", "everything", QueueOption::On::all, true},
+    {"limit", "at most so many: messages shown, rows of a summary's table, recipients changed", QueueOption::On::all},
+    {"after", "begin behind this ID", QueueOption::On::lists},
+    {"dry-run", "show what would be changed, and change nothing", QueueOption::On::changes, true},
+    {"yes", "do not ask, also where many are chosen", QueueOption::On::changes, true},
 });
 
 /// A line from stdin; from a terminal without echo.
@@ -189,19 +218,15 @@ class CommandLine {
       admin.request.name[group.size()] = '.';
       command->add_flag("--json", admin.json, "one JSON object a line");
       if (!shape.words.empty()) {
-        CLI::Option* const words =
-            command->add_option(std::string(shape.words.substr(0, shape.words.find(' '))), admin.request.words);
-        words->required()->type_name("");
+        CLI::Option* const words = command->add_option(name_of_words(shape.words), admin.request.words);
+        words->required(!shape.words.starts_with('[') || shape.words.ends_with("TARGET..."))->type_name("");
         words->description(std::string(shape.words));
       }
       if (path == "domain add") {
-        command->add_option("--catch-all", admin.catch_all, "address that takes mail for unknown users");
-        command->add_option("--postmaster", admin.postmaster, "address that takes postmaster's mail");
+        add_value(*command, admin, "catch-all", "address that takes mail for unknown users");
+        add_value(*command, admin, "postmaster", "address that takes postmaster's mail");
       }
-      if (path == "queue list") {
-        command->add_option("--limit", admin.limit, "show at most so many");
-        command->add_option("--after", admin.after, "begin behind this ID");
-      }
+      if (group == "queue") add_queue_options(*command, admin, path);
       const bool wants_secret = shape.wants_secret;
       command->callback([this, &admin, wants_secret] {
         run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); };
@@ -209,14 +234,45 @@ class CommandLine {
     }
   }
 
+  struct AdminOption {
+    std::string name;
+    std::string value;
+    CLI::Option* given = nullptr;
+  };
   struct Admin {
     web::AdminRequest request;
     bool json = false;
-    std::string catch_all;
-    std::string postmaster;
-    std::string limit;
-    std::string after;
+    std::list<AdminOption> options;
   };
+
+  static void add_value(CLI::App& command, Admin& admin, std::string_view name, std::string_view help) {
+    AdminOption& option = admin.options.emplace_back();
+    option.name = name;
+    option.given = command.add_option("--" + option.name, option.value, std::string(help));
+  }
+
+  static void add_queue_options(CLI::App& command, Admin& admin, std::string_view path) {
+    using On = QueueOption::On;
+    const bool lists = path == "queue list" || path == "queue show" || path == "queue summary";
+    for (const QueueOption& shape : kQueueOptions) {
+      if (shape.on != On::all && (shape.on == On::lists) != lists) continue;
+      if (!shape.is_flag) {
+        add_value(command, admin, shape.name, shape.help);
+        continue;
+      }
+      AdminOption& option = admin.options.emplace_back();
+      option.name = shape.name;
+      const std::string help(shape.help);
+      option.given = command.add_flag("--" + option.name, help);
+    }
+  }
+
+  /// CLI11's name of positional arguments that are shown as "[ID...] TARGET...".
+  static std::string name_of_words(std::string_view words) {
+    const std::size_t begin = words.starts_with('[') ? 1 : 0;
+    const std::size_t end = words.find_first_of(" .]", begin);
+    return std::string(words.substr(begin, end - begin));
+  }
 
   int run_one(Admin& admin, bool wants_secret) {
     return with_config(config_, [&](const Config& config) {
@@ -226,10 +282,8 @@ class CommandLine {
         admin.request.secret = std::move(*secret);
       }
       admin.request.format = admin.json ? web::OutputFormat::json : web::OutputFormat::text;
-      for (const auto& [name, value] :
-           {std::pair("catch-all", &admin.catch_all), std::pair("postmaster", &admin.postmaster),
-            std::pair("limit", &admin.limit), std::pair("after", &admin.after)}) {
-        if (!value->empty()) admin.request.options.emplace_back(name, *value);
+      for (const AdminOption& option : admin.options) {
+        if (option.given->count() > 0) admin.request.options.emplace_back(option.name, option.value);
       }
       return run_admin(config, std::move(admin.request));
     });

@@ -3,6 +3,7 @@
 
 #include "core/clock.hpp"
 #include "core/events.hpp"
+#include "core/units.hpp"
 #include "directory/directory.hpp"
 #include "net/net.hpp"
 #include "queue/queue.hpp"
@@ -87,10 +88,6 @@ struct LoadedConfig {
 /// All settings with their values, defaults included, as TOML (`config show`).
 [[nodiscard]] std::string show_config(const Config& config);
 
-/// `50MiB`, `64 KiB`, `1000`: B KB MB GB KiB MiB GiB. Errors  malformed, too_long.
-[[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
-/// `300ms`, `8s`, `5m`, `2h`, `30d`. Errors  malformed, too_long.
-[[nodiscard]] Result<Duration> parse_duration(std::string_view text);
 /// The known name that `text` most likely means; empty when none is near.
 [[nodiscard]] std::string nearest(std::string_view text, const std::vector<std::string_view>& known);
 

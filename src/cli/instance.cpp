@@ -1,44 +1,19 @@
 #include "cli/instance.hpp"
 
-#include "cli/print.hpp"
-#include "cli/privileges.hpp"
 #include "cli/run_task.hpp"
 #include "core/workers.hpp"
-#include "net/asio_network.hpp"
 #include "store/rocks_store.hpp"
-#include "web/http.hpp"
 
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include <filesystem>
 
 namespace postrider::cli {
 
 namespace {
 
-constexpr Duration kConnectTimeout = std::chrono::seconds(5);
-constexpr Duration kAdminTimeout = std::chrono::seconds(60);
-
-Task<Result<web::AdminReply>> ask_server(net::Network* network, Clock* clock, std::string socket,
-                                         web::AdminRequest request) {
-  const net::Endpoint at{.address = {}, .port = 0, .unix_path = std::move(socket)};
-  const Result<std::unique_ptr<net::Stream>> stream =
-      co_await network->dial(at, std::nullopt, clock->steady() + kConnectTimeout);
-  if (!stream) co_return error(Error::closed, "control", "no server answers");
-  co_return co_await web::call_admin(stream->get(), std::move(request), clock->steady() + kAdminTimeout);
-}
-
 Task<std::vector<web::AdminReply>> run_all(web::Admin* admin, std::vector<web::AdminRequest> requests) {
   std::vector<web::AdminReply> replies;
   for (web::AdminRequest& request : requests) replies.push_back(co_await admin->run(std::move(request)));
   co_return replies;
-}
-
-int show(const web::AdminReply& reply) {
-  for (const std::string& line : reply.lines) print_line(line);
-  if (!reply.error.empty()) print_error(reply.error);
-  return reply.exit_code;
 }
 
 }  // namespace
@@ -111,7 +86,7 @@ server::Settings to_server_settings(const Config& config) {
   return settings;
 }
 
-Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, std::vector<web::AdminRequest> requests) {
+Result<void> with_store(const Config& config, const std::function<void(Shard*, web::Admin*)>& use) {
   SystemClock clock;
   SystemRandom random;
   const std::unique_ptr<LogOutput> output = make_descriptor_output(STDERR_FILENO);
@@ -128,34 +103,16 @@ Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, st
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
   web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});
-  return run_task(&shard, run_all(&admin, std::move(requests)));
+  use(&shard, &admin);
+  return {};
 }
 
-int run_admin(const Config& config, web::AdminRequest request) {
-  SystemClock clock;
-  Events events(&clock, LogFormat::text, Level::error, nullptr);
-  const std::string socket = control_socket_of(config);
-  std::error_code unknown;
-  if (std::filesystem::exists(socket, unknown)) {
-    Shard shard(&clock, &events, Shard::Mode::real);
-    const std::unique_ptr<net::Network> network = net::make_asio_network(&events);
-    const Result<web::AdminReply> reply = run_task(&shard, ask_server(network.get(), &clock, socket, request));
-    if (reply) return show(*reply);
-    if (reply.error().code != Error::closed) return report(reply.error());
-  }
-  const Result<void> owner = become_owner_of(config.data_dir);
-  if (!owner) return report(owner.error());
-  std::vector<web::AdminRequest> requests;
-  requests.push_back(std::move(request));
-  const Result<std::vector<web::AdminReply>> replies = run_admin_on_store(config, std::move(requests));
-  if (!replies) {
-    if (replies.error().code == Error::conflict) {
-      print_error("store: another process has it, but no server answers on " + socket + " (try again)");
-      return kExitTryAgain;
-    }
-    return report(replies.error());
-  }
-  return show(replies->front());
+Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config, std::vector<web::AdminRequest> requests) {
+  std::vector<web::AdminReply> replies;
+  const Result<void> done = with_store(
+      config, [&](Shard* shard, web::Admin* admin) { replies = run_task(shard, run_all(admin, std::move(requests))); });
+  if (!done) return fail(done);
+  return replies;
 }
 
 }  // namespace postrider::cli

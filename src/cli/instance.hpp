@@ -3,10 +3,12 @@
 #pragma once
 
 #include "cli/config.hpp"
+#include "core/shard.hpp"
 #include "server/server.hpp"
 #include "store/store.hpp"
 #include "web/admin.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,10 +31,13 @@ struct ServeOptions {
 [[nodiscard]] int run_server(const Config& config, const ServeOptions& options);
 
 /// Does an admin command: through the control socket where a server runs, else on the store itself. Prints what it
-/// says.
+/// says, page by page; asks at a terminal where the command has a question. (run_admin.cpp)
 [[nodiscard]] int run_admin(const Config& config, web::AdminRequest request);
 
-/// The same without a server and without switching users: for `init` and `sandbox`, on a directory of their own.
+/// Opens the store, with the rooms on it, for as long as `use` takes. Errors  those of open_rocks_store.
+[[nodiscard]] Result<void> with_store(const Config& config, const std::function<void(Shard*, web::Admin*)>& use);
+
+/// A command without a server and without switching users: for `init` and `sandbox`, on a directory of their own.
 [[nodiscard]] Result<std::vector<web::AdminReply>> run_admin_on_store(const Config& config,
                                                                       std::vector<web::AdminRequest> requests);
 

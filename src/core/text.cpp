@@ -96,9 +96,26 @@ bool is_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return static_cast<std::uint8_t>(c) < 0x80; });
 }
 
+namespace {
+
+/// How many octets at the start of `text` stand in JSON as they are: printable ASCII but for quotes and backslashes.
+std::size_t plain_octets(std::string_view text) {
+  const auto* const end = std::ranges::find_if(
+      text, [](char c) { return static_cast<std::uint8_t>(c - 0x20) >= 0x5F || c == '"' || c == '\\'; });
+  return static_cast<std::size_t>(end - text.begin());
+}
+
+}  // namespace
+
 std::string json_quoted(std::string_view text) {
-  std::string out = "\"";
+  std::string out;
+  out.reserve(text.size() + 2);
+  out += '"';
   while (!text.empty()) {
+    const std::size_t plain = plain_octets(text);
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const char c = text.front();
     const std::size_t length = utf8_sequence(text);
     if (length == 0) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace postrider::web {
 namespace {
@@ -20,19 +21,29 @@ struct Command {
   std::string_view name;
   std::size_t words_min;
   std::size_t words_max;
-  std::array<std::string_view, 2> options;  // "" for none
+  std::span<const std::string_view> options;
   Password password;
   std::string_view usage;
   Task<AdminReply> (*run)(AdminRooms rooms, AdminRequest request);
 };
 
+constexpr auto kAddDomainOptions = std::to_array<std::string_view>({"catch-all", "postmaster"});
+constexpr auto kListOptions = std::to_array<std::string_view>(
+    {"from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
+constexpr auto kChangeOptions = std::to_array<std::string_view>(
+    {"from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "dry-run", "yes"});
+constexpr std::string_view kListUsage =
+    "[ID...] [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] [--reply REGEX] [--limit N] "
+    "[--after ID]";
+constexpr std::string_view kChangeUsage =
+    "ID... | --all | [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] [--reply REGEX]; "
+    "[--limit N] [--dry-run] [--yes]";
+constexpr std::string_view kRedirectUsage =
+    "ID... TARGET... | --all TARGET... | [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] "
+    "[--reply REGEX] TARGET...; [--limit N] [--dry-run] [--yes]";
+
 constexpr auto kCommands = std::to_array<Command>({
-    {"domain.add",
-     1,
-     1,
-     {"catch-all", "postmaster"},
-     Password::none,
-     "DOMAIN [--catch-all ADDRESS] [--postmaster ADDRESS]",
+    {"domain.add", 1, 1, kAddDomainOptions, Password::none, "DOMAIN [--catch-all ADDRESS] [--postmaster ADDRESS]",
      &add_domain},
     {"domain.remove", 1, 1, {}, Password::none, "DOMAIN", &remove_domain},
     {"domain.list", 0, 0, {}, Password::none, "", &list_domains},
@@ -45,10 +56,18 @@ constexpr auto kCommands = std::to_array<Command>({
     {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET...", &add_alias},
     {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET...]", &remove_alias},
     {"alias.list", 0, 0, {}, Password::none, "", &list_aliases},
-    {"queue.list", 0, 0, {"limit", "after"}, Password::none, "[--limit N] [--after ID]", &list_queue},
-    {"queue.show", 1, 1, {}, Password::none, "ID", &show_queue},
-    {"queue.retry", 1, kMany, {}, Password::none, "ID...", &retry_queue},
-    {"queue.remove", 1, kMany, {}, Password::none, "ID...", &remove_from_queue},
+    {"queue.list", 0, kMany, kListOptions, Password::none, kListUsage, &list_queue},
+    {"queue.show", 0, kMany, kListOptions, Password::none, kListUsage, &show_queue},
+    {"queue.summary", 0, kMany, kListOptions, Password::none, kListUsage, &summarize_queue},
+    {"queue.retry", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &retry_queue},
+    {"queue.hold", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &hold_queue},
+    {"queue.release", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &release_queue},
+    {"queue.remove", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &remove_from_queue},
+    {"queue.bounce", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &bounce_queue},
+    {"queue.redirect", 1, kMany + queue::kRedirectTargetsMax, kChangeOptions, Password::none, kRedirectUsage,
+     &redirect_queue},
+    {"queue.freeze", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &freeze_queue},
+    {"queue.thaw", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &thaw_queue},
 });
 
 /// "queue.list" as it is typed.

@@ -27,6 +27,7 @@ struct AdminRequest {
   std::vector<std::pair<std::string, std::string>> options;
   Secret secret;  ///< the password of account.add and account.passwd
   OutputFormat format = OutputFormat::text;
+  std::string cursor = {};  ///< `next` of the reply before: the same request goes on there
 };
 
 /// INTERFACE §2: exit 0 done, 1 failed, 2 used wrongly, 3 not found, 75 try again.
@@ -34,6 +35,8 @@ struct AdminReply {
   int exit_code = 0;
   std::vector<std::string> lines;  ///< for stdout; JSON: one object a line, each with "v":1
   std::string error;               ///< for stderr, without "postrider: "; empty when exit_code is 0
+  std::string next = {};           ///< not empty: there is more, to be had by the same request with this `cursor`
+  std::string question = {};       ///< not empty: nothing was done yet; with the option "yes" it will be
 };
 
 /// What the commands work on. All outlive the Admin.
@@ -48,10 +51,8 @@ class Admin {
  public:
   explicit Admin(AdminRooms rooms) : rooms_(rooms) {}
 
-  /// domain.add D [catch-all=A] [postmaster=A] · domain.remove D · domain.list
-  /// account.add A (secret) · account.remove A · account.list · account.passwd A (secret) · account.enable A ·
-  /// account.disable A alias.add A T… · alias.remove A [T…] · alias.list queue.list [limit=N] [after=ID] · queue.show
-  /// ID · queue.retry ID… · queue.remove ID… Never fails as a task: what goes wrong is in the reply.
+  /// The table in admin.cpp has the commands with their words and options. Never fails as a task: what goes wrong is
+  /// in the reply. A reply holds a page: what is long goes on with `next`, and nothing is kept here in between.
   [[nodiscard]] Task<AdminReply> run(AdminRequest request);
 
  private:

@@ -23,8 +23,15 @@ namespace postrider::web {
 
 [[nodiscard]] Task<AdminReply> list_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> show_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> summarize_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> retry_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> hold_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> release_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> remove_from_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> bounce_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> redirect_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> freeze_queue(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> thaw_queue(AdminRooms rooms, AdminRequest request);
 
 /// The value of an option; nullopt when it was not given.
 [[nodiscard]] std::optional<std::string> option(const AdminRequest& request, std::string_view name);

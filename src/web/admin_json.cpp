@@ -86,6 +86,13 @@ Result<void> set_format(AdminRequest& request, const json::value& value) {
   return {};
 }
 
+Result<void> set_cursor(AdminRequest& request, const json::value& value) {
+  Result<std::string> cursor = to_string("cursor", value);
+  if (!cursor) return fail(cursor);
+  request.cursor = std::move(*cursor);
+  return {};
+}
+
 struct Field {
   std::string_view name;
   Result<void> (*set)(AdminRequest& request, const json::value& value);
@@ -96,6 +103,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"options", &set_options},
     {"secret", &set_secret},
     {"format", &set_format},
+    {"cursor", &set_cursor},
 });
 
 std::string quoted_list(const std::vector<std::string>& texts) {
@@ -120,14 +128,26 @@ Result<std::string> to_json(const AdminRequest& request) {
   for (const auto& [name, value] : request.options) {
     options += fmt::format("{}[{},{}]", options.empty() ? "" : ",", json_quoted(name), json_quoted(value));
   }
-  return fmt::format(R"({{"name":{},"words":{},"options":[{}],"secret":{},"format":"{}"}})", json_quoted(request.name),
-                     quoted_list(request.words), options, json_quoted(request.secret.reveal()),
-                     request.format == OutputFormat::json ? "json" : "text");
+  return fmt::format(R"({{"name":{},"words":{},"options":[{}],"secret":{},"format":"{}","cursor":{}}})",
+                     json_quoted(request.name), quoted_list(request.words), options,
+                     json_quoted(request.secret.reveal()), request.format == OutputFormat::json ? "json" : "text",
+                     json_quoted(request.cursor));
 }
 
 std::string to_json(const AdminReply& reply) {
-  return fmt::format(R"({{"v":1,"exit":{},"lines":{},"error":{}}})", reply.exit_code, quoted_list(reply.lines),
-                     json_quoted(reply.error));
+  return fmt::format(R"({{"v":1,"exit":{},"lines":{},"error":{},"next":{},"question":{}}})", reply.exit_code,
+                     quoted_list(reply.lines), json_quoted(reply.error), json_quoted(reply.next),
+                     json_quoted(reply.question));
+}
+
+std::string to_lines(const AdminReply& reply) {
+  std::string out = fmt::format("{{\"v\":1,\"exit\":{},\"error\":{},\"next\":{},\"question\":{}}}\n", reply.exit_code,
+                                json_quoted(reply.error), json_quoted(reply.next), json_quoted(reply.question));
+  for (const std::string& line : reply.lines) {
+    out += line;
+    out += '\n';
+  }
+  return out;
 }
 
 Result<AdminRequest> parse_admin_request(std::string_view text) {
@@ -145,22 +165,31 @@ Result<AdminRequest> parse_admin_request(std::string_view text) {
   return request;
 }
 
-Result<AdminReply> parse_admin_reply(std::string_view text) {
-  const Result<json::object> object = parse_object(text);
+Result<AdminReply> parse_admin_lines(std::string_view text) {
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) return malformed("want a line of JSON first");
+  const Result<json::object> object = parse_object(text.substr(0, end));
   if (!object) return fail(object);
-  const json::value* const exit = object->if_contains("exit");
-  const json::value* const lines = object->if_contains("lines");
-  const json::value* const why = object->if_contains("error");
-  if (exit == nullptr || lines == nullptr || why == nullptr) return malformed("want exit, lines and error");
-  if (!exit->is_int64() || exit->as_int64() < 0 || exit->as_int64() > 255) return malformed("exit: want 0 to 255");
   AdminReply reply;
+  const json::value* const exit = object->if_contains("exit");
+  if (exit == nullptr || !exit->is_int64() || exit->as_int64() < 0 || exit->as_int64() > 255) {
+    return malformed("exit: want 0 to 255");
+  }
   reply.exit_code = static_cast<int>(exit->as_int64());
-  Result<std::vector<std::string>> texts = to_strings("lines", *lines);
-  if (!texts) return fail(texts);
-  reply.lines = std::move(*texts);
-  Result<std::string> reason = to_string("error", *why);
-  if (!reason) return fail(reason);
-  reply.error = std::move(*reason);
+  for (const auto& [name, into] :
+       {std::pair("error", &reply.error), std::pair("next", &reply.next), std::pair("question", &reply.question)}) {
+    const json::value* const value = object->if_contains(name);
+    if (value == nullptr) return malformed(fmt::format("{}: wanted", name));
+    Result<std::string> read = to_string(name, *value);
+    if (!read) return fail(read);
+    *into = std::move(*read);
+  }
+  for (std::size_t begin = end + 1; begin < text.size();) {
+    const std::size_t stop = text.find('\n', begin);
+    if (stop == std::string_view::npos) return malformed("the last line has no end");
+    reply.lines.emplace_back(text.substr(begin, stop - begin));
+    begin = stop + 1;
+  }
   return reply;
 }
 

@@ -12,6 +12,7 @@ TEST(AdminJson, CarriesARequest) {
   request.options = {{"catch-all", "a@example.test"}, {"catch-all", "b@example.test"}};
   request.secret = Secret("gr\xC3\xBC\xC3\x9F");
   request.format = OutputFormat::json;
+  request.cursor = "act - 1 2";
   const Result<std::string> text = to_json(request);
   ASSERT_TRUE(text);
   const Result<AdminRequest> back = parse_admin_request(*text);
@@ -21,6 +22,7 @@ TEST(AdminJson, CarriesARequest) {
   EXPECT_EQ(back->options, request.options);
   EXPECT_EQ(back->secret.reveal(), request.secret.reveal());
   EXPECT_EQ(back->format, request.format);
+  EXPECT_EQ(back->cursor, request.cursor);
 }
 
 TEST(AdminJson, RefusesAPasswordThatIsNotUtf8) {
@@ -30,13 +32,18 @@ TEST(AdminJson, RefusesAPasswordThatIsNotUtf8) {
   EXPECT_EQ(to_json(request).error().code, Error::malformed);
 }
 
-TEST(AdminJson, CarriesAReply) {
-  const AdminReply reply{.exit_code = 75, .lines = {"one", "{\"v\":1}"}, .error = "why"};
-  const Result<AdminReply> back = parse_admin_reply(to_json(reply));
+TEST(AdminJson, CarriesAReplyAndItsLinesAsTheyAre) {
+  const AdminReply reply{
+      .exit_code = 75, .lines = {"one", "", "{\"v\":1}"}, .error = "why", .next = "act - 0 0", .question = "really"};
+  const Result<AdminReply> back = parse_admin_lines(to_lines(reply));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->exit_code, 75);
   EXPECT_EQ(back->lines, reply.lines);
   EXPECT_EQ(back->error, "why");
+  EXPECT_EQ(back->next, "act - 0 0");
+  EXPECT_EQ(back->question, "really");
+  EXPECT_EQ(to_json(reply),
+            R"({"v":1,"exit":75,"lines":["one","","{\"v\":1}"],"error":"why","next":"act - 0 0","question":"really"})");
 }
 
 TEST(AdminJson, RefusesWhatIsNoRequest) {
@@ -54,10 +61,14 @@ TEST(AdminJson, RefusesWhatIsNoRequest) {
 }
 
 TEST(AdminJson, RefusesWhatIsNoReply) {
-  for (const std::string_view text : {"", "{}", R"({"exit":0,"lines":[]})", R"({"exit":256,"lines":[],"error":""})",
-                                      R"({"exit":-1,"lines":[],"error":""})", R"({"exit":"0","lines":[],"error":""})",
-                                      R"({"exit":0,"lines":[1],"error":""})", R"({"exit":0,"lines":[],"error":1})"}) {
-    EXPECT_FALSE(parse_admin_reply(text)) << text;
+  for (const std::string_view text : {"", "{}", "{}\n", R"({"exit":0,"error":"","next":"","question":""})",
+                                      "{\"exit\":0,\"error\":\"\",\"next\":\"\"}\n",
+                                      "{\"exit\":256,\"error\":\"\",\"next\":\"\",\"question\":\"\"}\n",
+                                      "{\"exit\":-1,\"error\":\"\",\"next\":\"\",\"question\":\"\"}\n",
+                                      "{\"exit\":\"0\",\"error\":\"\",\"next\":\"\",\"question\":\"\"}\n",
+                                      "{\"exit\":0,\"error\":1,\"next\":\"\",\"question\":\"\"}\n",
+                                      "{\"exit\":0,\"error\":\"\",\"next\":\"\",\"question\":\"\"}\nno end"}) {
+    EXPECT_FALSE(parse_admin_lines(text)) << text;
   }
 }
 

@@ -1,59 +1,21 @@
-// The commands over a simulated store.
+// The commands on domains, accounts and aliases over a simulated store.
 #include "web/admin.hpp"
 
-#include "core/random.hpp"
-#include "core/test_run.hpp"
-#include "queue/test_bench.hpp"
-#include "store/sim_store.hpp"
+#include "web/test_bench.hpp"
 
 #include <boost/json/parse.hpp>
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace postrider::web {
 namespace {
 
-directory::Settings file_settings() {
-  directory::Settings settings;
-  settings.domains.push_back({.name = mail::Domain::parse("file.test").value(),
-                              .catch_all = {},
-                              .postmaster = {},
-                              .source = directory::Source::file});
-  return settings;
-}
-
-class AdminCommands : public testing::Test {
+class AdminCommands : public test::AdminCommands {
  protected:
-  AdminReply ask(std::string name, std::vector<std::string> words = {},
-                 std::vector<std::pair<std::string, std::string>> options = {},
-                 OutputFormat format = OutputFormat::text) {
-    AdminRequest request;
-    const bool wants_secret = name == "account.add" || name == "account.passwd";
-    request.name = std::move(name);
-    request.words = std::move(words);
-    request.options = std::move(options);
-    request.format = format;
-    if (wants_secret) request.secret = Secret("correct horse");
-    return bench_.run(admin_.run(std::move(request)));
-  }
   boost::json::object ask_json(std::string name, std::vector<std::string> words = {}) {
     const AdminReply reply = ask(std::move(name), std::move(words), {}, OutputFormat::json);
     EXPECT_EQ(reply.lines.size(), 1U) << reply.error;
     return reply.lines.empty() ? boost::json::object() : boost::json::parse(reply.lines.front()).as_object();
   }
-  void expect_exit(const AdminReply& reply, int exit_code) {
-    EXPECT_EQ(reply.exit_code, exit_code) << reply.error;
-    EXPECT_EQ(reply.error.empty(), exit_code == 0) << reply.error;
-  }
-  std::string lines(const AdminReply& reply) { return fmt::format("{}", fmt::join(reply.lines, "\n")); }
-
-  queue::test::Bench bench_;
-  SeededRandom random_{3};
-  InlineWorkers workers_;
-  directory::Directory directory_{bench_.store.get(), &workers_, &random_, &bench_.world.clock, file_settings()};
-  mailbox::Mailboxes mailboxes_{bench_.store.get(), &bench_.world.clock, &random_};
-  Admin admin_{AdminRooms{
-      .directory = &directory_, .mailboxes = &mailboxes_, .queue = bench_.queue.get(), .clock = &bench_.world.clock}};
 };
 
 TEST_F(AdminCommands, SaysHowACommandIsUsed) {
@@ -68,7 +30,9 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
            {"queue.lst",
             {},
             {},
-            "queue lst: no such command (there are queue list, queue show, queue retry, queue remove)"},
+            "queue lst: no such command (there are queue list, queue show, queue summary, queue retry, queue hold, "
+            "queue "
+            "release, queue remove, queue bounce, queue redirect, queue freeze, queue thaw)"},
            {"domain.add",
             {},
             {},
@@ -82,8 +46,10 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
            {"queue.list",
             {},
             {{"limit", "1"}, {"limit", "2"}},
-            "queue list: option --limit is given twice (usage: queue list [--limit N] [--after ID])"},
-           {"queue.list", {}, {{"limit", "0"}}, "--limit 0: not a number of entries (give 1 to 100000)"},
+            "queue list: option --limit is given twice (usage: queue list [ID...] [--from A] [--to A] [--domain D] "
+            "[--mx "
+            "HOST] [--status S] [--older-than T] [--reply REGEX] [--limit N] [--after ID])"},
+           {"queue.list", {}, {{"limit", "0"}}, "--limit 0: not a number (give 1 or more)"},
            {"queue.list", {}, {{"after", "x"}}, "--after x: not a queue id (give the last id of the list before)"},
            {"queue.show", {"\x1B[2J"}, {}, "queue entry ?[2J: not a queue id (correct it)"},
            {"domain.add",
@@ -160,58 +126,6 @@ TEST_F(AdminCommands, SaysTryAgainWhenTheStoreFailsForNow) {
   const AdminReply reply = ask("account.list");
   expect_exit(reply, 75);
   EXPECT_NE(reply.error.find("try again"), std::string::npos) << reply.error;
-}
-
-TEST_F(AdminCommands, ShowsTheQueue) {
-  EXPECT_TRUE(ask("queue.list").lines.empty());
-  const queue::NewEntry first = bench_.accepted({"a@away.test", "b@away.test"});
-  const queue::NewEntry second = bench_.accepted({"c@away.test"});
-
-  const AdminReply list = ask("queue.list");
-  expect_exit(list, 0);
-  ASSERT_EQ(list.lines.size(), 2U);
-  EXPECT_TRUE(list.lines[0].starts_with(first.id.text()));
-  EXPECT_NE(list.lines[0].find("<sender@away.test>"), std::string::npos);
-  EXPECT_NE(list.lines[0].find("a@away.test and 1 more"), std::string::npos);
-  EXPECT_EQ(ask("queue.list", {}, {{"limit", "1"}}).lines.size(), 1U);
-  const AdminReply rest = ask("queue.list", {}, {{"after", first.id.text()}});
-  ASSERT_EQ(rest.lines.size(), 1U);
-  EXPECT_TRUE(rest.lines[0].starts_with(second.id.text()));
-
-  const boost::json::object shown = ask_json("queue.show", {first.id.text()});
-  EXPECT_EQ(shown.at("v"), 1);
-  EXPECT_EQ(shown.at("id").as_string().c_str(), first.id.text());
-  EXPECT_EQ(shown.at("reverse_path"), "sender@away.test");
-  ASSERT_EQ(shown.at("recipients").as_array().size(), 2U);
-  EXPECT_EQ(shown.at("recipients").at(0).at("state"), "due");
-  EXPECT_EQ(shown.at("recipients").at(0).at("attempts"), 0);
-  ASSERT_FALSE(shown.at("trace").as_array().empty());
-  EXPECT_EQ(shown.at("trace").at(0).at("what"), "accepted");
-
-  const AdminReply text = ask("queue.show", {first.id.text()});
-  expect_exit(text, 0);
-  for (const std::string_view wanted :
-       {"from         <sender@away.test>", "to a@away.test", "  due, next attempt 20", "accepted"}) {
-    EXPECT_NE(lines(text).find(wanted), std::string::npos) << wanted << " in\n" << lines(text);
-  }
-}
-
-TEST_F(AdminCommands, RetriesAndRemovesEntriesAndGoesOnAfterAFailure) {
-  const queue::NewEntry first = bench_.accepted({"a@away.test"});
-  const queue::NewEntry second = bench_.accepted({"b@away.test"});
-  expect_exit(ask("queue.retry", {first.id.text(), second.id.text()}), 0);
-
-  std::string unknown = first.id.text();
-  std::ranges::reverse(unknown);
-  const AdminReply reply = ask("queue.remove", {first.id.text(), "nonsense", unknown, second.id.text()});
-  EXPECT_EQ(reply.exit_code, 2);
-  EXPECT_EQ(reply.lines.size(), 2U);
-  EXPECT_TRUE(ask("queue.list").lines.empty());
-
-  const AdminReply gone = ask("queue.show", {first.id.text()});
-  expect_exit(gone, 3);
-  EXPECT_NE(lines(gone).find("removed"), std::string::npos) << lines(gone);
-  expect_exit(ask("queue.show", {unknown}), queue::QueueId::parse(unknown) ? 3 : 2);
 }
 
 }  // namespace

@@ -93,20 +93,29 @@ Task<HttpReply> answer_metrics(const HttpService* service, HttpRequest) {
   co_return HttpReply{.content_type = kMetrics, .body = service->control->metrics()};
 }
 
-Task<HttpReply> answer_admin(const HttpService* service, HttpRequest request) {
+/// `to_text`: to_json or to_lines.
+Task<HttpReply> ask_admin(const HttpService* service, HttpRequest request, std::string (*to_text)(const AdminReply&)) {
   const Secret body(std::move(request.body));  // may hold a password
   Result<AdminRequest> asked = parse_admin_request(body.reveal());
   if (!asked) {
     AdminReply reply{.exit_code = 2, .lines = {}, .error = asked.error().detail};
-    co_return HttpReply{.status = 400, .content_type = kJson, .body = to_json(reply)};
+    co_return HttpReply{.status = 400, .content_type = kJson, .body = to_text(reply)};
   }
   const AdminReply reply = co_await service->admin->run(std::move(*asked));
-  std::string text = to_json(reply);
+  std::string text = to_text(reply);
   if (text.size() > kHttpReplyOctetsMax) {
     const AdminReply instead{.exit_code = 1, .lines = {}, .error = "the answer is over 64 MiB (ask for less)"};
-    text = to_json(instead);
+    text = to_text(instead);
   }
   co_return HttpReply{.content_type = kJson, .body = std::move(text)};
+}
+
+Task<HttpReply> answer_admin(const HttpService* service, HttpRequest request) {
+  return ask_admin(service, std::move(request), &to_json);
+}
+
+Task<HttpReply> answer_admin_lines(const HttpService* service, HttpRequest request) {
+  return ask_admin(service, std::move(request), &to_lines);
 }
 
 struct Route {
@@ -120,6 +129,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"/readyz", "GET, HEAD", [](const HttpService& s) { return s.health; }, &answer_ready},
     {"/metrics", "GET, HEAD", [](const HttpService& s) { return s.metrics; }, &answer_metrics},
     {"/v1/admin", "POST", [](const HttpService& s) { return s.admin != nullptr; }, &answer_admin},
+    {"/v1/admin/lines", "POST", [](const HttpService& s) { return s.admin != nullptr; }, &answer_admin_lines},
 });
 
 bool allows(const Route& route, std::string_view method) {

@@ -20,7 +20,7 @@ inline constexpr std::size_t kHttpReplyOctetsMax = 64 * 1024 * 1024;  ///< an an
 struct HttpService {
   core::ServerControl* control = nullptr;
   Clock* clock = nullptr;
-  Admin* admin = nullptr;  ///< set on the control socket only: POST /v1/admin
+  Admin* admin = nullptr;  ///< set on the control socket only: POST /v1/admin, /v1/admin/lines
   bool health = false;     ///< GET /healthz, /readyz
   bool metrics = false;    ///< GET /metrics
   Duration wait_request = std::chrono::seconds(30);

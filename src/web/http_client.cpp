@@ -35,7 +35,7 @@ Result<bool> is_whole(Incoming& incoming) {
 }
 
 Result<AdminReply> to_admin_reply(const Incoming& incoming) {
-  Result<AdminReply> reply = parse_admin_reply(std::string_view(incoming.octets).substr(0, incoming.head->body_octets));
+  Result<AdminReply> reply = parse_admin_lines(std::string_view(incoming.octets).substr(0, incoming.head->body_octets));
   if (reply) return reply;
   return error(Error::malformed, "http.reply",
                fmt::format("status {}, {}", incoming.head->status, reply.error().detail));
@@ -50,7 +50,7 @@ Task<Result<AdminReply>> call_admin(net::Stream* stream, AdminRequest request, S
     co_return AdminReply{.exit_code = 2, .lines = {}, .error = body.error().detail};
   }
   const std::string wire = fmt::format(
-      "POST /v1/admin HTTP/1.1\r\nHost: control\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
+      "POST /v1/admin/lines HTTP/1.1\r\nHost: control\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
       "Connection: close\r\n\r\n{}",
       body->size(), *body);
   const Result<void> written = co_await stream->write(wire, until);

@@ -163,7 +163,8 @@ TEST_F(Http, AnswersARequestThatIsCutAnywhere) {
       "POST /v1/admin HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
   const std::string whole = ask({request});
   const std::string why = "nothing here: no such command (there are domain, account, alias and queue)";
-  EXPECT_TRUE(whole.ends_with(R"({"v":1,"exit":2,"lines":[],"error":")" + why + "\"}")) << whole;
+  EXPECT_TRUE(whole.ends_with(R"({"v":1,"exit":2,"lines":[],"error":")" + why + R"(","next":"","question":""})"))
+      << whole;
   const std::size_t body_at = whole.find("\r\n\r\n");
   for (std::size_t at = 1; at < request.size(); ++at) {
     const std::string cut = ask({request.substr(0, at), request.substr(at)});
@@ -241,13 +242,13 @@ TEST_F(Http, FinishesTheRequestThatItIsInWhenDraining) {
 TEST_F(Http, CallsAdminAndReadsTheReply) {
   const std::unique_ptr<net::Stream> stream = connect();
   AdminRequest request;
-  request.name = "queue.list";
-  request.words = {"too", "many"};
+  request.name = "domain.list";
+  request.words = {"too"};
   const Result<AdminReply> reply =
       test::run(world_, call_admin(stream.get(), std::move(request), world_.clock.steady() + 10s));
   ASSERT_TRUE(reply) << describe(reply.error());
   EXPECT_EQ(reply->exit_code, 2);
-  EXPECT_EQ(reply->error, "queue list: too many words (usage: queue list [--limit N] [--after ID])");
+  EXPECT_EQ(reply->error, "domain list: too many words (usage: domain list)");
 }
 
 TEST_F(Http, CallAdminSaysWhenNobodyOfOursAnswers) {
