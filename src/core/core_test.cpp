@@ -62,6 +62,16 @@ TEST(Record, RoundTrips) {
   EXPECT_TRUE(in.end());
 }
 
+TEST(Record, TheChecksumIsCastagnolis) {  // 3720 App. B.4, and the usual check value
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
+  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62A8AB43U);
+  std::string rising;
+  for (char c = 0; c < 32; ++c) rising += c;
+  EXPECT_EQ(crc32c(rising), 0x46DD794EU);
+  EXPECT_EQ(crc32c({}), 0U);
+}
+
 TEST(Record, EveryFlippedBitIsFound) {
   RecordWriter out(1);
   out.number(77).text("hello");

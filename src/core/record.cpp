@@ -22,14 +22,23 @@ Result<T> read_big_endian(std::string_view octets, std::size_t offset) {
   return value;
 }
 
-constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
-  std::array<std::uint32_t, 256> table{};
+// Eight octets at a time: table k has the checksum of an octet that k octets of zero follow.
+constexpr std::size_t kCrcStep = 8;
+using CrcTable = std::array<std::uint32_t, 256>;
+constexpr std::array<CrcTable, kCrcStep> kCrcTables = [] {
+  std::array<CrcTable, kCrcStep> tables{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t crc = i;
     for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? (crc >> 1U) ^ 0x82F63B78U : crc >> 1U;
-    table[i] = crc;
+    tables[0][i] = crc;
   }
-  return table;
+  for (std::size_t k = 1; k < kCrcStep; ++k) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      const std::uint32_t before = tables[k - 1][i];
+      tables[k][i] = tables[0][before & 0xFFU] ^ (before >> 8U);
+    }
+  }
+  return tables;
 }();
 
 constexpr std::size_t kChecksumOctets = 4;
@@ -51,7 +60,15 @@ Result<std::uint64_t> read_u64(std::string_view octets, std::size_t offset) {
 
 std::uint32_t crc32c(std::string_view octets) {
   std::uint32_t crc = ~0U;
-  for (const char c : octets) crc = kCrcTable[(crc ^ static_cast<std::uint8_t>(c)) & 0xFFU] ^ (crc >> 8U);
+  for (; octets.size() >= kCrcStep; octets.remove_prefix(kCrcStep)) {
+    std::uint32_t next = 0;
+    for (std::size_t i = 0; i < kCrcStep; ++i) {
+      const std::uint32_t before = i < 4 ? crc >> (8 * i) : 0;
+      next ^= kCrcTables[kCrcStep - 1 - i][(before ^ static_cast<std::uint8_t>(octets[i])) & 0xFFU];
+    }
+    crc = next;
+  }
+  for (const char c : octets) crc = kCrcTables[0][(crc ^ static_cast<std::uint8_t>(c)) & 0xFFU] ^ (crc >> 8U);
   return ~crc;
 }
 

@@ -1,5 +1,6 @@
 // Reading entries one after the other, in the order of their ids.
 #include "core/await.hpp"
+#include "core/record.hpp"
 #include "core/text.hpp"
 #include "queue/inside.hpp"
 #include "queue/keys.hpp"
@@ -21,24 +22,31 @@ constexpr std::size_t kFirstRecords = 64;           // of the first read: short 
 /// Puts records in the order of their keys together to entries.
 class EntryReader {
  public:
-  explicit EntryReader(std::size_t read_max) : read_max_(read_max) {}
+  explicit EntryReader(std::size_t read_max) : read_max_(read_max) {
+    entries_.reserve(std::min(read_max, kEntriesPageMax));
+  }
 
   enum class Took : std::uint8_t { yes, unreadable, full };
   /// full: the page is whole, and this record belongs to the next one.
-  Took take(const EntryKey& key, const store::Entry& record) {
-    if (!key.is_recipient) {
-      close();
-      if (entries_.size() >= read_max_ || recipients_ >= kPageRecipientsMax) return Took::full;
-      Result<Entry> entry = read_entry(key.id, record);
-      if (!entry) return Took::unreadable;
-      open_ = Listed{.entry = std::move(*entry), .recipients = {}};
+  Took take(const store::KeyedEntry& record) {
+    // Half of the records or more are recipients of the entry that is open: its key is compared, not taken apart.
+    if (open_ && record.key.size() > open_key_.size() && record.key.starts_with(open_key_)) {
+      const Result<std::uint32_t> number = read_u32(record.key, open_key_.size());
+      if (!number || record.key.size() != open_key_.size() + sizeof(*number)) return Took::unreadable;
+      Result<Recipient> recipient = read_recipient(*number, record.entry);
+      if (!recipient) return Took::unreadable;
+      open_->recipients.push_back(std::move(*recipient));
+      ++recipients_;
       return Took::yes;
     }
-    if (!open_ || open_->entry.id != key.id) return Took::unreadable;  // without its entry it is of no use
-    Result<Recipient> recipient = read_recipient(key.number, record);
-    if (!recipient) return Took::unreadable;
-    open_->recipients.push_back(std::move(*recipient));
-    ++recipients_;
+    const Result<EntryKey> key = parse_entry_key(record.key);
+    if (!key || key->is_recipient) return Took::unreadable;  // without its entry it is of no use
+    close();
+    if (entries_.size() >= read_max_ || recipients_ >= kPageRecipientsMax) return Took::full;
+    Result<Entry> entry = read_entry(key->id, record.entry);
+    if (!entry) return Took::unreadable;
+    open_key_ = record.key;
+    open_ = Listed{.entry = std::move(*entry), .recipients = {}};
     return Took::yes;
   }
   void close() {
@@ -52,6 +60,7 @@ class EntryReader {
   const std::size_t read_max_;
   std::vector<Listed> entries_;
   std::optional<Listed> open_;  // the last one, whose recipients may go on in the next read
+  store::Key open_key_;
   std::size_t recipients_ = 0;
 };
 
@@ -69,17 +78,17 @@ Task<Result<ListPage>> Queue::Inside::read_range(std::optional<QueueId> after, s
     Result<store::Page> page = co_await store->scan(std::move(range), records_max);
     if (!page) co_return fail(page);
     for (store::KeyedEntry& record : page->entries) {
-      const Result<EntryKey> key = parse_entry_key(record.key);
-      if (!key) {
-        events->emit(QueueCorrupt{.id = {}, .key = to_hex(record.key)});
-        continue;
-      }
-      const EntryReader::Took took = reader.take(*key, record.entry);
+      const EntryReader::Took took = reader.take(record);
       if (took == EntryReader::Took::full) {
         const QueueId last = reader.entries().back().entry.id;
         co_return ListPage{.entries = std::move(reader.entries()), .next = last};
       }
       if (took == EntryReader::Took::yes) continue;
+      const Result<EntryKey> key = parse_entry_key(record.key);
+      if (!key) {
+        events->emit(QueueCorrupt{.id = {}, .key = to_hex(record.key)});
+        continue;
+      }
       const Result<void> aside = co_await set_aside(key->id, std::move(record));
       if (!aside && aside.error().code != Error::conflict) co_return fail(aside);  // conflict: it has changed since
     }

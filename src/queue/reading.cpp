@@ -77,6 +77,7 @@ Task<Result<void>> Queue::Inside::read_ahead() {
       }
     }
     scheduler.end_read(dues, page->next);
+    if (scheduler.has_due(clock->wall())) break;  // after a start the first job does not wait for a full heap
   }
   co_return Result<void>{};
 }

@@ -38,11 +38,20 @@ void Scheduler::add(const std::vector<Due>& committed) {
   changed_.set();
 }
 
+bool Scheduler::first_is_due(WallTime now) const {
+  if (heap_.empty() || heap_.begin()->at > now || pauses_.size() >= kPausedMax) return false;
+  return !frontier_ || due_key(*heap_.begin()) < *frontier_;  // an earlier one may be on disk only
+}
+
+bool Scheduler::has_due(WallTime now) const {
+  const std::scoped_lock lock(mutex_);
+  return first_is_due(now);
+}
+
 std::optional<Due> Scheduler::take(WallTime now) {
   const std::scoped_lock lock(mutex_);
-  while (!heap_.empty() && heap_.begin()->at <= now) {
+  while (first_is_due(now)) {
     const Due due = *heap_.begin();
-    if (frontier_ && due_key(due) >= *frontier_) return std::nullopt;  // an earlier one may be on disk only
     heap_.erase(heap_.begin());
     // One that is held already was read from a snapshot older than its settle: who holds it tells its true time.
     if (held_.emplace(due.who, Held{.due = due, .next = std::nullopt}).second) return due;
@@ -148,7 +157,7 @@ std::size_t Scheduler::read_max() const { return std::clamp<std::size_t>(active_
 
 std::optional<WallTime> Scheduler::next_due() const {
   const std::scoped_lock lock(mutex_);
-  if (heap_.empty()) return std::nullopt;
+  if (heap_.empty() || pauses_.size() >= kPausedMax) return std::nullopt;  // then the end of a pause is next
   return heap_.begin()->at;
 }
 

@@ -15,12 +15,15 @@
 
 namespace postrider::queue {
 
+inline constexpr std::size_t kPausedMax = 10'000;
+
 /// Knows no store: it says where to read the due index on, and is told what was read. Thread-safe.
 ///
 /// What always holds: a due key on disk below the frontier is in the heap, or held, or was committed by someone who is
 /// about to call `add` or `settled`. Keys at or behind the frontier may be on disk only. `add` drops what is behind the
 /// frontier; while a read runs, whose snapshot may be older, it keeps everything. Where the heap is full its last key
-/// leaves, and the frontier comes back to that key.
+/// leaves, and the frontier comes back to that key. While very many are paused nothing is taken: what is held is
+/// bounded by that and by the jobs in hand.
 class Scheduler {
  public:
   explicit Scheduler(std::size_t active_max) : active_max_(active_max) {}
@@ -30,6 +33,8 @@ class Scheduler {
 
   /// The first that is due at `now`; it is held from then on.
   [[nodiscard]] std::optional<Due> take(WallTime now);
+  /// Whether `take` gives one.
+  [[nodiscard]] bool has_due(WallTime now) const;
   /// Holds one more, whether it is in the heap, paused or neither. False: somebody else has it in hand.
   [[nodiscard]] bool hold(const Due& due);
   /// What was held is as it was: back at once, or after `not_before`.
@@ -67,6 +72,7 @@ class Scheduler {
     bool paused = false;
   };
   void insert(const Due& due);
+  [[nodiscard]] bool first_is_due(WallTime now) const;
   void pull_frontier_back(const store::Key& to);
   [[nodiscard]] store::Key low_water() const;
   [[nodiscard]] bool is_known(const store::Key& key) const { return known_to_.empty() || key < known_to_; }
