@@ -11,6 +11,7 @@ ALICE, BOB = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
 LIMIT = 1_048_576
 # What a hop might touch: dots, lines of dots, octets over 127, blanks at ends, an empty last line.
 BODY = ".\r\n..\r\n.x\r\n...\r\nGr\u00fc\u00dfe\r\n" + "l" * 998 + "\r\nblanks  \r\n\t\r\n\r\n.\r\n\r\n"
+PEOPLE = ("alice", "bob", "carol", "dave", "erin")
 LONG = "l" * 5_000 + "\r\n"
 
 
@@ -86,16 +87,17 @@ class From:
     """The peer relays everything but remote.test to Postrider, in its own dialect."""
     peer_class = None
     long_lines = True
+    config = {"smtp": 'max_message_size = "4MiB"\nmax_recipients = 3', "accounts": PEOPLE}
 
     def setUp(self):
         self.peer = self.peer_class(self.folder / self.id().rpartition(".")[2], onwards=self.server.ports["smtp"])
         self.addCleanup(self.peer.stop)
 
-    def submit(self, content, *to, sender=ALICE):
+    def submit(self, content, *to, options=()):
         """As sendmail(), without its changes to the content."""
         with smtplib.SMTP("127.0.0.1", self.peer.port, local_hostname="client.test", timeout=PATIENCE_SECONDS) as client:
             expect(client.ehlo(), 250)
-            expect(client.mail(sender, ["body=8bitmime"]), 250)
+            expect(client.mail(ALICE, ["body=8bitmime", *options]), 250)
             for recipient in to:
                 expect(client.rcpt(recipient), 250)
             expect(client.data(content), 250)
@@ -103,6 +105,10 @@ class From:
     def mail_of(self, account, subject):
         line = f"\r\nSubject: {subject}\r\n".encode()
         return wait_until(lambda: [got for got in self.server.messages(account) if line in got], f"{subject} for {account}", explain=lambda: "\n".join(self.peer.log.lines[-30:]))
+
+    def report_of_the_peer(self, about):
+        return wait_until(lambda: [got for got in map(email.message_from_bytes, self.server.messages("alice")) if about in got.as_string()],
+                          "the peer's report", explain=lambda: "\n".join(self.peer.log.lines[-30:]))[0]
 
     def test_the_content_arrives_as_it_came(self):
         large = "0123456789abcdef\r\n" * 150_000  # several chunks where they are used
@@ -117,11 +123,27 @@ class From:
     def test_an_unknown_recipient_is_the_peer_s_to_report(self):
         self.submit(message("half known"), BOB, f"nobody@{DOMAIN}")
         self.mail_of("bob", "half known")
-        report = wait_until(lambda: [got for got in map(email.message_from_bytes, self.server.messages("alice")) if "half.known@client.test" in got.as_string()],
-                            "the peer's report", explain=lambda: "\n".join(self.peer.log.lines[-30:]))[0]
+        report = self.report_of_the_peer("half.known@client.test")
         self.assertEqual(report["Return-Path"], "<>")
         self.assertIn(f"nobody@{DOMAIN}", report.as_string())
         self.assertIn("5.1.1", report.as_string())
+
+    def test_a_message_over_our_limit_is_the_peer_s_to_report(self):
+        self.submit(message("too much for us", body="0123456789\r\n" * 400_000), BOB, options=["RET=HDRS"])
+        report = self.report_of_the_peer("too.much.for.us@client.test")
+        self.assertEqual(report["Return-Path"], "<>")
+        self.assertRegex(report.as_string(), r"5\.3\.4|size limit|too large|too big")
+
+    def test_more_recipients_than_a_transaction_takes(self):
+        """We say 452 to the fourth; the peer comes again with those."""
+        self.submit(message("five of them"), *(f"{name}@{DOMAIN}" for name in PEOPLE))
+
+        def arrived():
+            self.peer.schedule()
+            return all(any(b"\r\nSubject: five of them\r\n" in got for got in self.server.messages(name)) for name in PEOPLE)
+        wait_until(arrived, "five copies", explain=lambda: "\n".join(self.peer.log.lines[-30:]))
+        for name in PEOPLE:
+            self.assertEqual(len([got for got in self.server.messages(name) if b"\r\nSubject: five of them\r\n" in got]), 1)
 
     def test_mail_waits_at_the_peer_while_we_are_down(self):
         port = self.server.ports["smtp"]
@@ -175,6 +197,11 @@ class FromExim(From, TestCase):
 class FromOpenSmtpd(From, TestCase):
     peer_class = OpenSmtpd
     of_the_peer = b"by opensmtpd.test (OpenSMTPD)"
+
+    def test_a_message_over_our_limit_is_the_peer_s_to_report(self):
+        """It heeds no RET=HDRS there: its report is as large, and so it is lost."""
+        self.submit(message("too much for us", body="0123456789\r\n" * 400_000), BOB)
+        self.peer.log.wait_line(lambda line: "to=<bob@example.test>" in line and "message too large for peer" in line, "the refusal")
 
 
 if __name__ == "__main__":
