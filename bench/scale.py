@@ -238,7 +238,8 @@ def queued(folder):
     recipients, a_message = arguments.recipients or 1_000_000, arguments.recipients_a_message or 1000
     sink_port = free_port()
     server = Postrider(folder / "postrider", smtp=LIMITS, relay_from=CLIENTS, port=free_port(),
-                       sections=f'[queue]\nretry = ["1s"]\n[[route]]\ndomain = "held.test"\nvia = "hold"\n[[route]]\ndomain = "*"\nvia = "127.0.0.1:{sink_port}"\n').start()
+                       sections='[[route]]\ndomain = "held.test"\nvia = "hold"\n'
+                       f'[[route]]\ndomain = "*"\nvia = "127.0.0.1:{sink_port}"\nretry = ["1s"]\n').start()
     results = {"recipients": recipients, "resident_before": status_octets(server.process.pid, "VmRSS")}
     each = recipients // a_message // LOADERS
     done = loader(arguments.build, server.ports["smtp"], **{"from": ALICE}, to="r{n}@held.test", connections=LOADERS, messages=each, recipients=a_message, seconds=1800)
@@ -248,9 +249,14 @@ def queued(folder):
     listed = server.command("queue", "list", "--json", "--limit", max(1, 100_000 // a_message)).stdout
     results |= {"list_seconds": round(time.monotonic() - began, 3), "listed": listed.count('"recipient":')}
     say(f"listed: {results}")
+    began = time.monotonic()
+    server.command("queue", "summary", "--json")
+    results["summary_seconds"] = round(time.monotonic() - began, 3)
     loader(arguments.build, server.ports["smtp"], **{"from": ALICE}, to="first@later.test")
     server.wait_event("delivery.attempt", to="first@later.test", outcome="deferred")
+    began = time.monotonic()
     server.stop()
+    results["stop_seconds"] = round(time.monotonic() - began, 3)
     sink = Sink(arguments.build, "127.0.0.1", port=sink_port)
     began = time.monotonic()
     server.start()
