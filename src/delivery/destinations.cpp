@@ -158,13 +158,15 @@ struct Destinations::Slot::State : std::enable_shared_from_this<Destinations::Sl
   }
 
   /// In hand there is room for more than each destination's least, for those that do not keep it long: the more is
-  /// free, the more may wait.
+  /// free, the more may wait. Of a cold one, which may be dead, only while others are few.
   [[nodiscard]] bool may_wait(const Destination& destination) const {
     const std::size_t waiting = destination.waiting.size();
-    if (waiting < std::size_t{kWaitingAConnection} * destination.allowed) return true;
-    const Share& share = destination.is_cold() ? cold : remote;
-    const bool soon = !destination.use.value || destination.wait_for(waiting) < Seconds(kWaitInHandMax);
-    return soon && waiting < (share.groups_max - std::min(share.groups, share.groups_max)) / 4;
+    const bool is_cold = destination.is_cold();
+    if (waiting < std::size_t{is_cold ? 1 : kWaitingAConnection} * destination.allowed) return true;
+    if (destination.use.value && destination.wait_for(waiting) >= Seconds(kWaitInHandMax)) return false;
+    const std::size_t free = is_cold ? cold.groups_max / 4 - std::min(cold.groups, cold.groups_max / 4)
+                                     : (remote.groups_max - std::min(remote.groups, remote.groups_max)) / 4;
+    return waiting < free;
   }
 
   PutOff put_off(Destination& destination, bool lacks_room) {

@@ -120,7 +120,7 @@ Task<void> Job::settle(std::vector<Ended> ended) {
 
 Task<void> Job::settle_some(std::vector<Ended>* ended) {
   Result<void> result = error(Error::conflict, "delivery.settle");
-  std::size_t most = queue::kRecipientsMax;
+  std::size_t most = ended->size();
   std::size_t count = 0;
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
     if (tries > 0) {

@@ -1,0 +1,186 @@
+// What becomes of recipients beside delivery: held, returned, expanded, late; and that one report tells of all.
+#include "delivery/test_scene.hpp"
+
+namespace postrider::delivery {
+namespace {
+
+using mail::NotifyOn;
+using std::chrono::hours;
+using std::chrono::minutes;
+
+std::vector<queue::Recipient> left(Scene& scene, const queue::QueueId& id) {
+  const Result<queue::Listed> listed = test::run(scene.world, scene.queue.show(id));
+  return listed ? listed->recipients : std::vector<queue::Recipient>();
+}
+
+std::size_t count_of(std::string_view text, std::string_view what) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+TEST(Ends, ARouteHoldsUntilItIsReleased) {
+  Scene scene("", {{.domain = "*", .via = {"hold"}}});
+  const queue::NewEntry entry = scene.entry("eve@away.test");
+  scene.carry(entry, "Subject: x\r\n\r\n", hours(24 * 7));
+  const std::vector<queue::Recipient> held = left(scene, entry.id);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].state, queue::RecipientState::held);
+  EXPECT_EQ(held[0].held_why, queue::HeldWhy::route);
+  EXPECT_EQ(scene.report(), "");
+}
+
+TEST(Ends, WhatTheAdministratorReturnsIsReportedAndNotSent) {
+  Scene scene("");
+  queue::NewEntry entry = scene.entry("eve@away.test");
+  entry.recipients[0].ordered = queue::Ordered::bounce;
+  scene.carry(entry);
+  EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "Status: 5.7.1\r\n", "returned by the administrator"}));
+  EXPECT_EQ(scene.hop.commands, "");
+  EXPECT_TRUE(left(scene, entry.id).empty());
+}
+
+TEST(Ends, AnExpansionIsSaidToWhomAskedForSuccesses) {
+  for (const bool asked : {true, false}) {
+    Scene scene("");
+    queue::NewEntry entry = scene.entry("list@here.test");
+    entry.recipients[0].ordered = queue::Ordered::expand;
+    if (asked) entry.recipients[0].request.notify = NotifyOn{.success = true, .failure = true, .delay = false};
+    scene.carry(entry);
+    if (asked) {
+      EXPECT_TRUE(has_all(scene.report(), {"Action: expanded\r\n", "list@here.test"}));
+    } else {
+      EXPECT_EQ(scene.report(), "");
+    }
+    EXPECT_TRUE(left(scene, entry.id).empty());
+  }
+}
+
+TEST(Ends, ASenderHearsOnceThatItsMessageIsLate) {
+  Scene scene("");
+  const queue::NewEntry entry = scene.entry("later@away.test");
+  scene.carry(entry, "Subject: x\r\n\r\n", hours(20));
+  EXPECT_TRUE(has_all(scene.report(), {"Action: delayed\r\n", "Will-Retry-Until: ", "451 4.2.1 later"}));
+  ASSERT_EQ(left(scene, entry.id).size(), 1U);
+  EXPECT_TRUE(left(scene, entry.id)[0].delay_reported);
+}
+
+TEST(Ends, NobodyAnswersAReport) {
+  Scene scene("");
+  queue::NewEntry entry = scene.entry("gone@away.test");
+  entry.reverse_path = mail::Path::null();
+  entry.report_to = queue::ReportTo::nobody;
+  scene.carry(entry);
+  EXPECT_TRUE(left(scene, entry.id).empty());
+  EXPECT_EQ(scene.report(), "");
+}
+
+TEST(Ends, AThousandFailuresAtOnceAreOneReport) {
+  Scene scene("250-PIPELINING\r\n250-CHUNKING\r\n", {{.domain = "*", .via = {"error:5.1.2 no such way"}}});
+  queue::NewEntry entry = scene.entry("r0@away.test");
+  for (int i = 1; i < 1000; ++i)
+    entry.recipients.push_back({.address = address("r" + std::to_string(i) + "@away.test"),
+                                .original = std::nullopt,
+                                .account = std::nullopt,
+                                .request = {}});
+  scene.carry(entry);
+  const std::string report = scene.report();  // one message
+  EXPECT_EQ(count_of(report, "Final-Recipient: "), 1000U);
+  EXPECT_TRUE(left(scene, entry.id).empty());
+}
+
+TEST(Ends, LongRepliesOfManyStillFitTransactions) {
+  Scene scene("", {{.domain = "*", .via = {"error:5.1.2 " + std::string(480, 'x')}}});
+  const std::string domain =
+      "@" + std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') + ".test";
+  queue::NewEntry entry = scene.entry("r0" + domain);
+  for (int i = 1; i < 1000; ++i)
+    entry.recipients.push_back({.address = address(std::string(50, 'r') + std::to_string(i) + domain),
+                                .original = std::nullopt,
+                                .account = std::nullopt,
+                                .request = {}});
+  scene.carry(entry);
+  std::size_t told = 0;
+  const std::vector<std::string> reports = scene.inbox(scene.ann);
+  for (const std::string& report : reports) told += count_of(report, "Final-Recipient: ");
+  EXPECT_EQ(told, 1000U);
+  EXPECT_LE(reports.size(), 3U);
+  EXPECT_TRUE(left(scene, entry.id).empty());
+}
+
+TEST(Ends, AListsOwnerIsItsSenderInEveryWay) {
+  Scene scene("250-PIPELINING\r\n");
+  queue::NewEntry entry = scene.entry("gone@away.test");
+  entry.reverse_path = mail::Path(address("stranger@far.test"));
+  entry.report_to = queue::ReportTo::postmaster;
+  entry.recipients[0].reverse_path = mail::Path(address("ann@here.test"));
+  entry.recipients.push_back(
+      {.address = address("eve@away.test"), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  scene.carry(entry);
+  EXPECT_TRUE(scene.hop.commands.contains("MAIL FROM:<ann@here.test>\nRCPT TO:<gone@away.test>")) << scene.hop.commands;
+  EXPECT_TRUE(scene.hop.commands.contains("MAIL FROM:<stranger@far.test>\nRCPT TO:<eve@away.test>"));
+  EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
+}
+
+TEST(Ends, ARouteTakesALocalRecipientAway) {
+  Scene scene("", {{.domain = "here.test", .via = {"10.0.0.1:25"}, .match_local = true}});
+  const queue::NewEntry entry = scene.entry("bob@here.test");
+  scene.carry(entry);
+  EXPECT_EQ(scene.hop.messages, 1);
+  EXPECT_TRUE(scene.inbox(scene.bob).empty());
+}
+
+TEST(Ends, ALocalRecipientWithoutAMailboxIsLookedUpAgain) {
+  Scene scene("", {});
+  queue::NewEntry entry = scene.entry("bob@here.test");
+  entry.recipients[0].account.reset();
+  scene.carry(entry);
+  EXPECT_EQ(scene.inbox(scene.bob).size(), 1U);
+  queue::NewEntry unknown = scene.entry("nobody@here.test");
+  scene.carry(unknown);
+  EXPECT_TRUE(has_all(scene.report(), {"Status: 5.1.1\r\n", "nobody@here.test"}));
+}
+
+TEST(Ends, ARoutesOwnRetryTableCounts) {
+  Scene scene("", {{.domain = "*", .via = {"10.0.0.1:25"}, .retry = {minutes(60)}}});
+  const queue::NewEntry entry = scene.entry("later@away.test");
+  const WallTime sent = scene.world.clock.wall();
+  scene.carry(entry, "Subject: x\r\n\r\n", minutes(45));
+  EXPECT_EQ(count_of(scene.hop.commands, "RCPT TO:<later@"), 1U);
+  ASSERT_EQ(left(scene, entry.id).size(), 1U);
+  EXPECT_GE(left(scene, entry.id)[0].due - sent, minutes(48));
+  EXPECT_LE(left(scene, entry.id)[0].due - sent, minutes(73));
+}
+
+TEST(Ends, MessagesForOneDestinationShareConnections) {
+  Scene scene("250-PIPELINING\r\n250-CHUNKING\r\n");
+  for (int i = 0; i < 250; ++i)
+    EXPECT_TRUE(test::run(scene.world, Scene::accept(&scene, scene.entry("eve@away.test"), "Subject: x\r\n\r\nb\r\n")));
+  scene.again(minutes(10));
+  EXPECT_EQ(scene.hop.messages, 250);
+  EXPECT_LE(scene.hop.sessions, 25);
+  EXPECT_LE(scene.hop.at_once_most, static_cast<int>(kConnectionsMax));
+  EXPECT_EQ(count_of(scene.hop.commands, "QUIT\n"), static_cast<std::size_t>(scene.hop.sessions));
+}
+
+TEST(Ends, ADeadDestinationIsNotTriedForEach) {
+  Scene scene("", {{.domain = "*", .via = {"10.0.0.7:25"}}});
+  scene.network.set_answer(net::Address::v4({10, 0, 0, 7}), net::SimAnswer::silent);
+  std::vector<queue::QueueId> ids;
+  for (int i = 0; i < 100; ++i) {
+    queue::NewEntry entry = scene.entry("eve@away.test");
+    ids.push_back(entry.id);
+    EXPECT_TRUE(test::run(scene.world, Scene::accept(&scene, std::move(entry), "Subject: x\r\n\r\nb\r\n")));
+  }
+  scene.again(minutes(10));
+  std::size_t not_tried = 0;
+  for (const queue::QueueId& id : ids) {
+    const std::vector<queue::Recipient> recipients = left(scene, id);
+    ASSERT_EQ(recipients.size(), 1U);
+    if (recipients[0].last_reply.contains("(not tried: 10.0.0.7:25 is not reachable since ")) ++not_tried;
+  }
+  EXPECT_GE(not_tried, 80U);
+}
+
+}  // namespace
+}  // namespace postrider::delivery
