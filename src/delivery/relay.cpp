@@ -291,16 +291,6 @@ smtp::RecipientOutcome not_connected(const Error& why) {
           .phase = smtp::Phase::connect};
 }
 
-/// 5yz at the greeting: the host wants nothing to do with us now, which is not the end of a message.
-smtp::RecipientOutcome refused_session(smtp::RecipientOutcome outcome) {
-  if (outcome.phase != smtp::Phase::greeting || !smtp::is_permanent(outcome.reply)) return outcome;
-  outcome.reply.text = fmt::format("greeted with {} {}{}{}", outcome.reply.code, outcome.reply.enhanced,
-                                   outcome.reply.enhanced.empty() ? "" : " ", outcome.reply.text);
-  outcome.reply.code = 451;
-  outcome.reply.enhanced = "4.3.2";
-  return outcome;
-}
-
 /// A session that is ready for a message, or why there is none.
 struct Opened {
   std::unique_ptr<Connection> connection;
@@ -345,12 +335,12 @@ Task<void> open_one(net::Connector* connector, RelaySettings settings, const rou
     co_return;
   }
   const smtp::RecipientOutcome& refusal = connection->driver().refusal();
-  if (refusal.phase != smtp::Phase::greeting) {
-    opened->result = ConnectionResult::throttled;  // it greeted us
+  if (refusal.phase != smtp::Phase::greeting || smtp::is_permanent(refusal.reply)) {
+    opened->result = ConnectionResult::throttled;  // it is there; 5yz is its word for the message (7504 §3)
   } else if (opened->result == ConnectionResult::unused) {
     opened->result = ConnectionResult::failed;
   }
-  opened->failed(refused_session(refusal));
+  opened->failed(refusal);
 }
 
 Task<Opened> open_any(net::Connector* connector, RelaySettings settings, route::Relay route, SteadyTime limit) {

@@ -18,6 +18,8 @@ namespace postrider::queue {
 
 inline constexpr std::size_t kTraceDetailOctetsMax = 512;
 inline constexpr std::size_t kRemoteTextOctetsMax = 320;  // a host of 255, an address in brackets
+/// Recipients of an entry that are due within that time of each other are one job: they failed together.
+inline constexpr Duration kTogether = std::chrono::seconds(2);
 inline constexpr std::size_t kEntriesPageMax = 1000;      // records in one read of entries
 
 /// When an entry is due first: at its arrival, or when its sender lets it go (4865 §4).
@@ -108,7 +110,7 @@ struct Queue::Inside {
 
   store::Store* store;
   Clock* clock;
-  Random* random;
+  const std::uint64_t salt;  // of the retries' jitter
   Settings settings;
   Events* events;
   Scheduler scheduler;

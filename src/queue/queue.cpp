@@ -8,6 +8,7 @@
 #include "queue/records.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace postrider::queue {
@@ -37,7 +38,7 @@ Queue::Inside::Inside(store::Store* store_door, Clock* clock_door, Random* rando
                       Events* event_sink, std::size_t active_max)
     : store(store_door),
       clock(clock_door),
-      random(random_door),
+      salt(random_door->below(std::numeric_limits<std::uint64_t>::max())),
       settings(std::move(queue_settings)),
       events(event_sink),
       scheduler(active_max),

@@ -68,6 +68,20 @@ TEST(RetryDelay, FollowsTheTableWithinTwentyPercentAndRepeatsItsLast) {
   }
 }
 
+TEST(Queue, RecipientsThatFailedTogetherComeBackTogether) {
+  Bench bench;
+  const NewEntry made = bench.accepted({"a@away.test", "b@away.test", "c@away.test"});
+  Job whole = bench.next();
+  ASSERT_EQ(whole.recipients.size(), 3U);
+  for (int i = 0; i < 3; ++i) {  // each by its own commit, as destinations end
+    Job one{.entry = bench.run(bench.queue->show(made.id))->entry,
+            .recipients = {whole.recipients[static_cast<std::size_t>(i)]}};
+    EXPECT_EQ(bench.settled(std::move(one), Attempt::deferred), Fate::retried);
+    bench.world.clock.advance_to(bench.world.clock.steady() + std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(bench.next().recipients.size(), 3U);
+}
+
 TEST(Queue, WhatIsAcceptedComesBackAsItWas) {
   Bench bench;
   NewEntry made = bench.entry({"ann@here.test", "\"b c\"@away.test"});

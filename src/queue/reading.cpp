@@ -140,7 +140,8 @@ Task<Result<std::optional<Job>>> Queue::Inside::start(Due due) {
   const WallTime now = clock->wall();
   for (Recipient& recipient : (*loaded)->recipients) {
     const Due its = due_of(job.entry.id, recipient);
-    if (its.at > now || (its.who != due.who && !scheduler.hold(its))) continue;
+    const bool due_now = its.at <= now || (recipient.state == RecipientState::due && its.at <= now + kTogether);
+    if (!due_now || (its.who != due.who && !scheduler.hold(its))) continue;
     (recipient.state == RecipientState::held ? held_too_long : job.recipients).push_back(std::move(recipient));
   }
   Result<void> ready;
