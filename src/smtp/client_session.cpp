@@ -48,16 +48,18 @@ std::string_view name_of(Phase phase) {
 
 namespace {
 
-/// All went out in one write, so a reply too many to MAIL or RCPT would stand where that to the content is due. What is
-/// here beyond it may then be the true one: only where it does not refuse is the content taken.
-bool has_refusal(std::string_view rest) {
+/// What the replies say that nothing is left to ask for.
+Surplus surplus_in(std::string_view rest) {
   ReplyReader reader;
+  Surplus surplus = Surplus::none;
   while (!rest.empty()) {
     const Result<std::optional<Reply>> reply = reader.take(rest);
-    if (!reply) return true;
-    if (*reply && is_refused(**reply) && (*reply)->code != 421) return true;  // 421: about to close, 5321 §3.8
+    if (!reply) return Surplus::refuses;
+    if (!*reply || (*reply)->code == 421) continue;  // 421: about to close, 5321 §3.8
+    if (!is_accepted(**reply)) return Surplus::refuses;
+    surplus = Surplus::accepts;
   }
-  return false;
+  return surplus;
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ void ClientSession::State::on_received(std::string_view octets, ClientActions& o
     Result<std::optional<Reply>> reply = reader.take(octets);
     if (!reply) return break_protocol(out);
     if (!*reply) continue;
-    more_refuses = stage == Stage::end_of_data && end_sent && replies_due == 1 && has_refusal(octets);
+    surplus = replies_due == 1 ? surplus_in(octets) : Surplus::none;
     on_reply(std::move(**reply), out);
   }
   if (stage != Stage::closed && reader.has_begun() && replies_due == 0)
@@ -161,7 +163,7 @@ void ClientSession::State::on_reply(Reply reply, ClientActions& out) {
 /// It was there before its question was sent (or nothing was asked): of use only as a refusal of what is open, and the
 /// session is out of step.
 void ClientSession::State::on_early_reply(const Reply& reply, ClientActions& out) {
-  if (!outcomes.empty() && is_refused(reply)) return break_off(reply, out);
+  if (!outcomes.empty() && in_step && is_refused(reply)) return break_off(reply, out);
   break_protocol(out);
 }
 
@@ -209,8 +211,11 @@ void ClientSession::State::break_off(const Reply& reply, ClientActions& out) {
   hang_up(out);
 }
 
-/// What came is no reply to what was sent (LIMITS.md "remote reply").
+/// What came is no reply to what was sent (LIMITS.md "remote reply"). As long as nothing showed that both sides are in
+/// step, what was taken for the reply to one recipient may have been another's: none of them counts.
 void ClientSession::State::break_protocol(ClientActions& out) {
+  if (!outcomes.empty() && !in_step) forget(asked);
+  if (!outcomes.empty() && stage == Stage::end_of_data) forget(accepted);  // LMTP has some of them
   break_off({.code = 451, .enhanced = "4.5.0", .text = "The next hop does not speak SMTP"}, out);
 }
 

@@ -42,6 +42,9 @@ enum class Stage : std::uint8_t {
 }
 [[nodiscard]] inline bool is_refused(const Reply& reply) { return reply.code >= 400; }
 
+/// Replies that are there and that nothing was sent for. `accepts`: all of them are 2yz.
+enum class Surplus : std::uint8_t { none, accepts, refuses };
+
 struct ClientSession::State {
   State(std::string name, Protocol spoken) : hello_name(std::move(name)), protocol(spoken) {}
 
@@ -80,8 +83,14 @@ struct ClientSession::State {
   void await_end();
   /// `reply` becomes the outcome of all recipients that have none yet.
   void settle(const Reply& reply, Phase phase);
+  void forget(const std::vector<std::size_t>& recipients);
   void end_transaction(ClientActions& out);
   [[nodiscard]] bool is_binary() const { return transaction.request.body == BodyType::binary_mime; }
+  /// All went out in one write, and a reply too many to MAIL or RCPT would stand where that to the content is due.
+  /// Which is which makes no difference only where all of them are 2yz.
+  [[nodiscard]] bool is_out_of_step(const Reply& last) const;
+  /// LMTP: the same of the replies at the end, where there is one too many.
+  [[nodiscard]] bool are_ends_out_of_step() const;
   [[nodiscard]] bool is_ahead() const { return chunks_ahead > 0; }
 
   std::string hello_name;
@@ -89,10 +98,10 @@ struct ClientSession::State {
   Stage stage = Stage::greeting;
   Offers offers;
   ReplyReader reader;
-  std::size_t replies_owed = 1;  ///< to what was sent; the greeting is owed unasked
-  std::size_t replies_due = 0;   ///< of these, those owed when the octets at hand came
-  bool more_refuses = false;  ///< after the reply at hand there is one that refuses, which nothing is left to ask for
-  bool needs_rset = false;    ///< the remote may have a transaction open
+  std::size_t replies_owed = 1;     ///< to what was sent; the greeting is owed unasked
+  std::size_t replies_due = 0;      ///< of these, those owed when the octets at hand came
+  Surplus surplus = Surplus::none;  ///< after the reply at hand, where that is the last one due
+  bool needs_rset = false;          ///< the remote may have a transaction open
 
   ClientTransaction transaction;
   std::vector<RecipientOutcome> outcomes;  ///< code 0: none yet. Empty: no transaction is open
@@ -101,6 +110,7 @@ struct ClientSession::State {
   std::size_t recipients_answered = 0;     ///< of `asked`
   std::size_t ends_answered = 0;           ///< LMTP: of `accepted`, at the end of the content
   bool mail_refused = false;
+  bool in_step = false;          ///< a reply came that only the end of MAIL and RCPT can have brought about
   bool content_wanted = false;   ///< WantContent is not answered yet
   bool end_sent = false;         ///< the end of the content went out with MAIL
   bool end_held = false;         ///< the last chunk, in `gathered`, waits for replies to those ahead

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace postrider::smtp {
@@ -30,6 +31,7 @@ void ClientSession::State::begin(ClientTransaction t, ClientActions& out) {
   recipients_answered = 0;
   ends_answered = 0;
   mail_refused = false;
+  in_step = false;
   end_sent = false;
   end_held = false;
   chunks_ahead = 0;
@@ -137,7 +139,7 @@ void ClientSession::State::on_rcpt_reply(Reply reply, ClientActions& out) {
 }
 
 void ClientSession::State::on_recipients_answered(ClientActions& out) {
-  if (transaction.only_ask) return end_transaction(out);
+  if (transaction.only_ask) return surplus == Surplus::none ? end_transaction(out) : break_protocol(out);
   if (is_ahead()) {
     if (accepted.empty()) {
       stage = Stage::dropping;  // the remote reads the chunk and refuses it (3030 §4.2)
@@ -161,6 +163,7 @@ void ClientSession::State::on_data_reply(const Reply& reply, ClientActions& out)
     return end_transaction(out);
   }
   if (reply.code / 100 != 3) return break_protocol(out);
+  in_step = true;
   if (!accepted.empty()) return want_content(out);
   if (protocol == Protocol::lmtp) return break_protocol(out);  // 2033 §4.2: a reply for each of none
   stage = Stage::no_content;                                   // 2920 §3.1: the server waits for content all the same
@@ -256,8 +259,10 @@ void ClientSession::State::await_end() {
 void ClientSession::State::on_chunk_reply(const Reply& reply, ClientActions& out) {
   if (!is_ahead() || (!is_accepted(reply) && !is_refused(reply)))
     return is_refused(reply) ? break_off(reply, out) : break_protocol(out);
+  if (is_out_of_step(reply)) return break_protocol(out);
   --chunks_ahead;
   if (stage == Stage::dropping) return on_dropped(out);
+  in_step = true;
   if (is_refused(reply)) {  // the remote drops the transaction (3030 §2)
     settle(reply, Phase::content);
     stage = Stage::dropping;
@@ -275,17 +280,33 @@ void ClientSession::State::on_dropped(ClientActions& out) {
 }
 
 void ClientSession::State::on_end_reply(const Reply& reply, ClientActions& out) {
+  if (!end_sent) in_step = true;
   if (!is_accepted(reply) && !is_refused(reply)) return break_protocol(out);
-  if (is_accepted(reply) && more_refuses) return break_protocol(out);
+  if (is_out_of_step(reply)) return break_protocol(out);
   needs_rset = offers.chunking && is_refused(reply);  // 3030 §2: a failed BDAT is to be followed by RSET
   if (protocol == Protocol::lmtp) {
     outcomes[accepted[ends_answered]] = {
         .reply = reply, .phase = Phase::end_of_data, .reports_passed_on = offers.dsn && is_accepted(reply)};
     if (++ends_answered < accepted.size()) return;
+    if (are_ends_out_of_step()) return break_protocol(out);
   } else {
     settle(reply, Phase::end_of_data);
   }
   end_transaction(out);
+}
+
+void ClientSession::State::forget(const std::vector<std::size_t>& recipients) {
+  for (const std::size_t recipient : recipients) outcomes[recipient] = {};
+}
+
+bool ClientSession::State::is_out_of_step(const Reply& last) const {
+  if (!end_sent || surplus == Surplus::none) return false;
+  return surplus == Surplus::refuses || is_refused(last) || accepted.size() < asked.size();
+}
+
+bool ClientSession::State::are_ends_out_of_step() const {
+  const bool all_taken = std::ranges::all_of(accepted, [&](std::size_t i) { return is_accepted(outcomes[i].reply); });
+  return surplus == Surplus::refuses || (surplus == Surplus::accepts && !all_taken);
 }
 
 void ClientSession::State::settle(const Reply& reply, Phase phase) {

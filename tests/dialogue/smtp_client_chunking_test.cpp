@@ -133,6 +133,18 @@ TEST(SmtpClientChunking, AReplyTooManyIsNotTakenForTheContents) {
     later.carry(transaction(1), 10'000);
     EXPECT_TRUE(later.outcomes().starts_with("451 4.5.0@")) << command;
   }
+  // The refusal is another recipient's, or that of the content: nobody knows, so nothing counts.
+  for (const std::string_view hello : {kChunking, kAllOffers}) {
+    Ready shifted({{"RCPT TO:<r0", "250 a\r\n250 b\r\n"}, {"RCPT TO:<r1", "550 5.1.1 who\r\n"}}, hello);
+    shifted.carry(transaction(3), 10'000);
+    EXPECT_TRUE(shifted.outcomes().starts_with("451 4.5.0@")) << shifted.outcomes();
+    EXPECT_FALSE(shifted.outcomes().contains("550") || shifted.outcomes().contains("250")) << shifted.outcomes();
+  }
+  Ready asks({{"RCPT TO:<r0", "250 a\r\n250 b\r\n"}, {"RCPT TO:<r1", "550 5.1.1 who\r\n"}}, kAllOffers);
+  smtp::ClientTransaction only_ask = transaction(2);
+  only_ask.only_ask = true;
+  asks.carry(only_ask, 10'000);
+  EXPECT_EQ(asks.outcomes(), "451 4.5.0@rcpt, 451 4.5.0@rcpt");
   Ready bye({{"BDAT", "250 2.0.0 ok\r\n421 4.7.0 enough\r\n"}}, kChunking);
   bye.carry(transaction(1), 10'000);
   EXPECT_EQ(bye.outcomes(), "250 2.0.0@end_of_data");
@@ -246,7 +258,7 @@ TEST(LmtpClient, EachRecipientHasItsReplyAtTheEnd) {
        true},
       {"354 in the middle",
        {{".", "250 2.0.0 a\r\n354 what\r\n"}},
-       "250 2.0.0@end_of_data, 451 4.5.0@end_of_data, 451 4.5.0@end_of_data",
+       "451 4.5.0@end_of_data, 451 4.5.0@end_of_data, 451 4.5.0@end_of_data",
        true},
       {"none accepted",
        {{"RCPT", "550 5.1.1 who\r\n"}, {"DATA", "503 5.5.1 none\r\n"}},
@@ -274,6 +286,16 @@ TEST(LmtpClient, EachRecipientHasItsReplyAtTheEnd) {
       }
     }
   }
+}
+
+/// Which of them is the one too many is not known, so that none counts; but where they are read one by one nobody sees
+/// it.
+TEST(LmtpClient, AReplyTooManyAtTheEndLeavesNoOutcomeBehind) {
+  Ready ready({{".", "250 2.0.0 a\r\n250 2.0.0 b\r\n550 5.1.1 c\r\n250 2.0.0 d\r\n"}}, kAllOffers, "x\r\n", 99,
+              smtp::Protocol::lmtp);
+  ready.carry(transaction(3));
+  EXPECT_EQ(ready.outcomes(), "451 4.5.0@end_of_data, 451 4.5.0@end_of_data, 451 4.5.0@end_of_data");
+  EXPECT_TRUE(ready.runner.hung_up);
 }
 
 /// 2033 §4.2: DATA for nobody is to be refused; what would come after the end of a content for nobody is not known.

@@ -182,7 +182,7 @@ TEST(SmtpClientBinary, RepliesToChunksDecide) {
       {"first chunk refused", {{"BDAT 10\r", "552 5.3.4 big\r\n"}}, "550 5.1.1@rcpt, 552 5.3.4@content"},
       {"last chunk refused", {{"BDAT 1 LAST", "451 4.3.0 no\r\n"}}, "550 5.1.1@rcpt, 451 4.3.0@end_of_data"},
       {"421 at a chunk", {{"BDAT 10\r", "421 4.3.2 bye\r\n"}}, "550 5.1.1@rcpt, 421 4.3.2@content", true},
-      {"354 is no reply", {{"BDAT 10\r", "354 go\r\n"}}, "550 5.1.1@rcpt, 451 4.5.0@content", true},
+      {"354 is no reply", {{"BDAT 10\r", "354 go\r\n"}}, "451 4.5.0@content, 451 4.5.0@content", true},
       {"354 is no reply to the last", {{"BDAT 1 ", "354 go\r\n"}}, "550 5.1.1@rcpt, 451 4.5.0@end_of_data", true},
       {"lost at a chunk", {{"BDAT 10\r", "drop"}}, "550 5.1.1@rcpt, 451 4.4.2@content", true},
       {"lost at the last", {{"BDAT 1 ", "drop"}}, "550 5.1.1@rcpt, 451 4.4.2@end_of_data", true},

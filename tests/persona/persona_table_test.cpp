@@ -127,6 +127,49 @@ TEST(PersonaTable, TheNextAttempt) {
   }
 }
 
+/// A reply too many is told from the next one that is due only by that one, which this remote keeps to itself or makes
+/// 421 (as after a success, dot-250-421): in one write with MAIL, and among the replies at the end of LMTP.
+bool cannot_be_told(const PersonaBehaviour& one, const PersonaBehaviour& two, std::string_view profile) {
+  const bool at_content = two.moment == PersonaMoment::chunk || two.moment == PersonaMoment::end;
+  const bool keeps_it =
+      two.how != PersonaHow::say && two.how != PersonaHow::split && (two.says.empty() || two.says.starts_with("421"));
+  const bool ends_early = profile == "lmtp" && two.how == PersonaHow::say_and_drop;
+  const std::string_view too_many = profile == "lmtp" ? "dot-250-250" : "extra-reply";
+  return (profile == "chunking" || profile == "lmtp") && one.name == too_many && at_content && (keeps_it || ends_early);
+}
+
+/// Two that misbehave in one transaction: whatever comes of it, what is said to be relayed was taken once, and what
+/// failed was not.
+TEST(PersonaTable, EveryTwoOfThem) {
+  std::size_t pairs = 0;
+  for (const PersonaBehaviour& one : smtp::persona_behaviours()) {
+    for (const PersonaBehaviour& two : smtp::persona_behaviours()) {
+      const bool both = one.by == PersonaBy::recipient && two.by == PersonaBy::recipient && &one != &two &&
+                        one.how != PersonaHow::endless && two.how != PersonaHow::endless;
+      if (!both) continue;
+      for (const std::string_view profile : {"plain", "chunking", "chunking-only", "lmtp"}) {
+        if (cannot_be_told(one, two, profile) || cannot_be_told(two, one, profile)) continue;
+        SCOPED_TRACE(fmt::format("{} and {} with {}", one.name, two.name, profile));
+        ++pairs;
+        smtp::ClientTransaction sent = transaction_of(one);
+        sent.recipients.insert(sent.recipients.begin() + 1, transaction_of(two).recipients.front());
+        smtp::PersonaMemory memory;
+        Pump pump(profile, &memory, 100'000);
+        pump.run({sent}, kContent);
+        ASSERT_EQ(pump.outcomes.size(), 1U);
+        for (std::size_t i = 0; i < sent.recipients.size(); ++i) {
+          std::ptrdiff_t copies = 0;
+          for (const smtp::PersonaMessage& message : pump.taken)
+            copies += std::ranges::count(message.recipients, sent.recipients[i].text());
+          const int kind = pump.outcomes[0][i].reply.code / 100;
+          EXPECT_TRUE(kind == 4 || copies == (kind == 2 ? 1 : 0)) << shown(pump.outcomes[0][i]) << ' ' << copies;
+        }
+      }
+    }
+  }
+  EXPECT_GT(pairs, 5'000U);
+}
+
 /// A transaction that failed is cleared by RSET and the next one is as any other; where the remote refuses or drops
 /// that, what is deferred has been given to nobody.
 TEST(PersonaTable, TheNextTransactionOfASession) {
