@@ -80,6 +80,16 @@ TEST(Connection, CarriesAHundredMessages) {
   EXPECT_EQ(hop.messages, 100);
 }
 
+TEST(Connection, ASmallMessageIsOneWrite) {
+  Rig rig;
+  NextHop hop{.offers = kAll};
+  rig.hops.open(&hop, kHop);
+  rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test", "eve@away.test"}));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(rig.send_on(Rig::message({"bob@away.test", "eve@away.test"})));
+  EXPECT_EQ(hop.messages, 11);
+  EXPECT_EQ(hop.reads, 1 + 11);  // EHLO, and each message with its envelope
+}
+
 TEST(Connection, GoesOnAfterARefusal) {
   Rig rig;
   for (const char* offers : {kAll, "250-PIPELINING\r\n", ""}) {

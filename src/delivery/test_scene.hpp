@@ -33,6 +33,7 @@ struct NextHop {
   std::string content = {};
   int sessions = 0;
   int messages = 0;
+  int reads = 0;
   int at_once = 0;
   int at_once_most = 0;
 };
@@ -48,6 +49,7 @@ struct HopSession {
   ~HopSession() { --hop->at_once; }
 
   std::string hear(std::string_view octets) {
+    ++hop->reads;
     input += octets;
     std::string said;
     while (true) {
