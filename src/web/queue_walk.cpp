@@ -169,8 +169,8 @@ void end_asking(Walk& walk) {
 
 Task<void> end(Walk* walk) {
   if (walk->order.by_id) {
-    co_await add_missing(walk->rooms, &walk->reply, walk->order, walk->seen, std::string(walk->deed.nothing_to),
-                         walk->format);
+    std::string nothing_to(walk->left() == 0 ? "" : walk->deed.nothing_to);  // the limit left out some
+    co_await add_missing(walk->rooms, &walk->reply, walk->order, walk->seen, std::move(nothing_to), walk->format);
   } else if (walk->asks()) {
     end_asking(*walk);
   } else if (walk->format == OutputFormat::text) {
