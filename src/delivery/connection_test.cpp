@@ -162,15 +162,15 @@ TEST(Connection, AFreshOneThatBreaksIsAnOutcome) {
   EXPECT_FALSE(rig.connection);
 }
 
-TEST(Connection, AFiveHundredGreetingMeansTheNextHostAndLater) {
+TEST(Connection, AFiveHundredGreetingMeansTheNextHostAndThenStands) {  // 7504 §3
   Rig rig;
   const net::Address other = net::Address::v4({10, 0, 0, 2});
   NextHop refuses{.greeting = "554 5.7.1 go away\r\n"};
   rig.hops.open(&refuses, kHop);
   const RelayResult alone = rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"}));
-  EXPECT_EQ(alone.outcomes[0].reply.code, 451);
-  EXPECT_EQ(alone.outcomes[0].reply.text, "greeted with 554 5.7.1 go away");
-  EXPECT_EQ(alone.result, ConnectionResult::failed);
+  EXPECT_EQ(alone.outcomes[0].reply.code, 554);
+  EXPECT_EQ(alone.outcomes[0].reply.text, "go away");
+  EXPECT_EQ(alone.result, ConnectionResult::throttled);
   NextHop takes{.offers = kAll};
   rig.hops.open(&takes, other);
   const RelayResult both =

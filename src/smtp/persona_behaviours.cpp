@@ -47,10 +47,6 @@ constexpr PersonaBehaviour last(PersonaBehaviour b, std::string_view outcome) {
   b.last = outcome;
   return b;
 }
-constexpr PersonaBehaviour delivered(std::string_view outcome, PersonaBehaviour b) {
-  b.delivery = outcome;
-  return b;
-}
 constexpr PersonaBehaviour on(std::string_view profile, PersonaBehaviour b) {
   b.profile = profile;
   return b;
@@ -71,8 +67,8 @@ constexpr auto kBehaviours = std::to_array<PersonaBehaviour>({
     profile("greet-421", At::greeting, How::say_and_drop, "421 4.3.2 too busy\r\n", "421 as its greeting",
             "421 4.3.2@greeting"),
     profile("greet-450", At::greeting, How::say, "450 4.7.1 not now\r\n", "450 as its greeting", "450 4.7.1@greeting"),
-    delivered("451 4.3.2@greeting", profile("greet-554", At::greeting, How::say, "554 5.7.1 no mail from you\r\n",
-                                            "554 as its greeting", "554 5.7.1@greeting")),
+    profile("greet-554", At::greeting, How::say, "554 5.7.1 no mail from you\r\n", "554 as its greeting",
+            "554 5.7.1@greeting"),
     profile("greet-250", At::greeting, How::say, "250 hello\r\n", "250 where 220 is due", "451 4.5.0@greeting"),
     profile("greet-silent", At::greeting, How::mute, "", "accepts the connection and says nothing",
             "451 4.4.2@greeting"),

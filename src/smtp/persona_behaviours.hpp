@@ -41,12 +41,9 @@ struct PersonaBehaviour {
   /// What a right sender makes of it, as `CODE STATUS@PHASE`: of a transaction with this recipient (with a profile or
   /// sender: any), and of two others in it. 4yz: deferred, 5yz: failed, 2yz: relayed.
   std::string_view outcome;
-  std::string_view others;      ///< of the other recipients
-  std::string_view last = {};   ///< of the last of them, where that differs
-  std::string_view again = {};  ///< of the next attempt for what was deferred, where it differs
-  /// What a whole sender makes of it, where that is another thing than a session's: a refused session is one host's
-  /// word.
-  std::string_view delivery = {};
+  std::string_view others;        ///< of the other recipients
+  std::string_view last = {};     ///< of the last of them, where that differs
+  std::string_view again = {};    ///< of the next attempt for what was deferred, where it differs
   std::string_view profile = {};  ///< the profile that it shows with; empty: any, plain say
   Duration pause = {};            ///< before it says anything
   bool once = false;              ///< only the first time for this sender and recipient

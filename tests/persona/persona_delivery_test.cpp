@@ -70,11 +70,6 @@ Task<std::vector<std::string>> relay(Scene* scene, const PersonaBehaviour* row, 
   co_return outcomes;
 }
 
-std::vector<std::string> wanted_of_delivery(const PersonaBehaviour& row) {
-  if (row.delivery.empty()) return wanted(row);
-  return std::vector<std::string>(3, std::string(row.delivery));
-}
-
 /// Copies of the message that the persona took for the recipient at `place`.
 std::size_t copies(const std::vector<smtp::PersonaMessage>& taken, std::size_t from, const std::string& recipient,
                    const std::string& content) {
@@ -93,7 +88,7 @@ void expect_row(Scene& scene, const PersonaBehaviour& row, const std::string& co
   const std::vector<mail::Address> recipients = message.recipients;
   const std::vector<std::string> outcomes =
       test::run(scene.world, relay(&scene, &row, profile, std::move(message), content));
-  const std::vector<std::string> want = wanted_of_delivery(row);
+  const std::vector<std::string> want = wanted(row);
   EXPECT_EQ(without_phase(outcomes), without_phase(want));
   if (row.how == PersonaHow::mute) scene.world.run_until_still();
   const std::vector<smtp::PersonaMessage> taken = scene.remote.service(profile).messages();
