@@ -28,14 +28,20 @@ directory::ParsedAliases parse(std::string text, AliasFormat format) {
   return directory::parse_alias_file({.path = "aliases", .text = std::move(text)}, format, domain(), read);
 }
 
+/// What begins like a comment, a program or a file is quoted.
+std::string text_of(const mail::Address& address) {
+  const std::string text = address.text();
+  return text.find_first_of("#/|") == 0 ? '"' + address.local_part() + "\"@" + address.domain().text() : text;
+}
+
 std::string written(const directory::ParsedAliases& parsed) {
   std::string out;
   const auto line = [&](const std::string& name, const std::vector<mail::Address>& targets) {
     out += name;
-    for (std::size_t i = 0; i < targets.size(); ++i) out += (i == 0 ? " " : ", ") + targets[i].text();
+    for (std::size_t i = 0; i < targets.size(); ++i) out += (i == 0 ? " " : ", ") + text_of(targets[i]);
     out += '\n';
   };
-  for (const directory::AliasRecord& alias : parsed.aliases) line(alias.address.text(), alias.targets);
+  for (const directory::AliasRecord& alias : parsed.aliases) line(text_of(alias.address), alias.targets);
   for (const directory::CatchAll& all : parsed.catch_alls) line('@' + all.domain.text(), all.targets);
   return out;
 }

@@ -226,7 +226,8 @@ class Parser {
   }
 
   void read_target(const Entry& entry, const Word& word) {
-    const std::string meant = unquoted(word.text).value_or(std::string(word.text));
+    std::string meant = unquoted(word.text).value_or(std::string(word.text));
+    if (meant.starts_with('\\')) meant.erase(0, 1);
     if (meant.starts_with('|')) {
       return mistake(entry, word.begin,
                      fmt::format("{} runs a program: nothing is executed here (take it out)", shown(word.text)));
@@ -279,7 +280,7 @@ class Parser {
     if (const std::optional<std::string> name = unquoted(text)) {
       if (const Result<mail::Address> whole = mail::Address::parse(*name)) return *whole;
       const Result<mail::Address> made = mail::Address::make(*name, domain_);
-      return made ? std::optional(*made) : std::nullopt;
+      return made && made->is_ascii() ? std::optional(*made) : std::nullopt;
     }
     const Result<mail::Address> made = mail::Address::parse(std::string(text) + '@' + domain_.text());
     return made ? std::optional(*made) : std::nullopt;
