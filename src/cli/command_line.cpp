@@ -225,6 +225,9 @@ class CommandLine {
       if (path == "domain add") {
         add_value(*command, admin, "catch-all", "address that takes mail for unknown users");
         add_value(*command, admin, "postmaster", "address that takes postmaster's mail");
+        add_value(*command, admin, "kind", "local, relay (gateway, backup MX) or alias");
+        add_value(*command, admin, "of", "alias: the local domain that it stands for");
+        add_value(*command, admin, "recipients", "relay: verify (ask the next hop) or any");
       }
       if (group == "queue") add_queue_options(*command, admin, path);
       const bool wants_secret = shape.wants_secret;

@@ -27,7 +27,8 @@ struct Command {
   Task<AdminReply> (*run)(AdminRooms rooms, AdminRequest request);
 };
 
-constexpr auto kAddDomainOptions = std::to_array<std::string_view>({"catch-all", "postmaster"});
+constexpr auto kAddDomainOptions =
+    std::to_array<std::string_view>({"catch-all", "postmaster", "kind", "of", "recipients"});
 constexpr auto kListOptions = std::to_array<std::string_view>(
     {"from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
 constexpr auto kChangeOptions = std::to_array<std::string_view>(
@@ -43,7 +44,9 @@ constexpr std::string_view kRedirectUsage =
     "[--reply REGEX] TARGET...; [--limit N] [--dry-run] [--yes]";
 
 constexpr auto kCommands = std::to_array<Command>({
-    {"domain.add", 1, 1, kAddDomainOptions, Password::none, "DOMAIN [--catch-all ADDRESS] [--postmaster ADDRESS]",
+    {"domain.add", 1, 1, kAddDomainOptions, Password::none,
+     "DOMAIN [--kind local|relay|alias] [--of DOMAIN] [--recipients verify|any] [--catch-all ADDRESS] "
+     "[--postmaster ADDRESS]",
      &add_domain},
     {"domain.remove", 1, 1, {}, Password::none, "DOMAIN", &remove_domain},
     {"domain.list", 0, 0, {}, Password::none, "", &list_domains},

@@ -100,6 +100,64 @@ Task<AdminReply> switch_account(AdminRooms rooms, AdminRequest request, bool ena
   co_return reply;
 }
 
+/// What `--kind`, `--of` and `--recipients` say. Errors  malformed.
+Result<void> take_kind(const AdminRequest& request, directory::DomainRecord& record) {
+  using directory::DomainKind;
+  using By = directory::RelayRecipients::By;
+  const std::string kind = option(request, "kind").value_or("local");
+  if (kind == "relay") {
+    record.kind = DomainKind::relay;
+  } else if (kind == "alias") {
+    record.kind = DomainKind::alias;
+  } else if (kind != "local") {
+    return error(Error::malformed, "web.admin", "--kind is local, relay or alias");
+  }
+  if (const std::optional<std::string> of = option(request, "of")) {
+    Result<mail::Domain> real = parse_domain(*of);
+    if (!real) return error(Error::malformed, "web.admin", "--of is not a domain name of the form example.com");
+    record.alias_of = std::move(*real);
+  }
+  if (const std::optional<std::string> recipients = option(request, "recipients")) {
+    if (record.kind != DomainKind::relay)
+      return error(Error::malformed, "web.admin", "--recipients belongs to --kind relay");
+    if (recipients->starts_with("file:"))
+      return error(Error::malformed, "web.admin", "a file of recipients belongs into the configuration file");
+    if (*recipients != "verify" && *recipients != "any")
+      return error(Error::malformed, "web.admin", "--recipients is verify or any");
+    record.recipients.by = *recipients == "any" ? By::any : By::verify;
+  }
+  return {};
+}
+
+/// "local", "alias", "relay".
+std::string_view name_of(directory::DomainKind kind) {
+  switch (kind) {
+    case directory::DomainKind::local: return "local";
+    case directory::DomainKind::relay: return "relay";
+    case directory::DomainKind::alias: return "alias";
+  }
+  return "local";
+}
+
+/// Of a relay domain, as it is configured.
+std::optional<std::string> recipients_of(const directory::DomainRecord& domain) {
+  using By = directory::RelayRecipients::By;
+  if (domain.kind != directory::DomainKind::relay) return std::nullopt;
+  switch (domain.recipients.by) {
+    case By::any: return "any";
+    case By::verify: return "verify";
+    case By::file: return "file:" + domain.recipients.path;
+  }
+  return std::nullopt;
+}
+
+/// What is special about the domain, for a row of the list.
+std::string about(const directory::DomainRecord& domain) {
+  if (domain.alias_of) return "alias of " + domain.alias_of->text();
+  if (const std::optional<std::string> recipients = recipients_of(domain)) return "relay, recipients " + *recipients;
+  return "local";
+}
+
 }  // namespace
 
 Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request) {
@@ -109,6 +167,8 @@ Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request) {
   directory::DomainRecord record{.name = *name, .catch_all = {}, .postmaster = {}};
   if (!take_address(request, "catch-all", record.catch_all, reply)) co_return reply;
   if (!take_address(request, "postmaster", record.postmaster, reply)) co_return reply;
+  const Result<void> kind = take_kind(request, record);
+  if (!kind) co_return failure("domain", name->text(), kind.error(), kAddDomain);
   const Result<void> added = co_await rooms.directory->add_domain(std::move(record));
   if (!added) co_return failure("domain", name->text(), added.error(), kAddDomain);
   add_deed(reply, request.format, Deed{.kind = "domain", .name = name->text(), .verb = "added"});
@@ -134,16 +194,21 @@ Task<AdminReply> list_domains(AdminRooms rooms, AdminRequest request) {
     const std::optional<std::string> catch_all = text_of(domain.catch_all);
     const std::optional<std::string> postmaster = text_of(domain.postmaster);
     if (request.format == OutputFormat::json) {
-      reply.lines.push_back(json_line()
-                                .text("domain", domain.name.text())
-                                .text_or_null("catch_all", catch_all)
-                                .text_or_null("postmaster", postmaster)
-                                .text("subaddress", domain.subaddress)
-                                .text("source", name_of(domain.source))
-                                .to_text());
+      reply.lines.push_back(
+          json_line()
+              .text("domain", domain.name.text())
+              .text_or_null("catch_all", catch_all)
+              .text_or_null("postmaster", postmaster)
+              .text("subaddress", domain.subaddress)
+              .text("source", name_of(domain.source))
+              .text("kind", name_of(domain.kind))
+              .text_or_null("of", domain.alias_of ? std::optional(domain.alias_of->text()) : std::nullopt)
+              .text_or_null("recipients", recipients_of(domain))
+              .to_text());
     } else {
       rows.push_back({domain.name.text(), fmt::format("catch-all {}", catch_all.value_or("-")),
-                      fmt::format("postmaster {}", postmaster.value_or("-")), std::string(name_of(domain.source))});
+                      fmt::format("postmaster {}", postmaster.value_or("-")), about(domain),
+                      std::string(name_of(domain.source))});
     }
   }
   if (request.format == OutputFormat::text) reply.lines = aligned(rows);

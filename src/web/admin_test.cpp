@@ -36,7 +36,32 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
            {"domain.add",
             {},
             {},
-            "domain add: a word is missing (usage: domain add DOMAIN [--catch-all ADDRESS] [--postmaster ADDRESS])"},
+            "domain add: a word is missing (usage: domain add DOMAIN [--kind local|relay|alias] [--of DOMAIN] "
+            "[--recipients verify|any] [--catch-all ADDRESS] [--postmaster ADDRESS])"},
+           {"domain.add",
+            {"a.test"},
+            {{"kind", "remote"}},
+            "domain a.test: --kind is local, relay or alias (correct it)"},
+           {"domain.add",
+            {"a.test"},
+            {{"kind", "alias"}, {"of", "["}},
+            "domain a.test: --of is not a domain name of the form example.com (correct it)"},
+           {"domain.add",
+            {"a.test"},
+            {{"recipients", "any"}},
+            "domain a.test: --recipients belongs to --kind relay (correct it)"},
+           {"domain.add",
+            {"a.test"},
+            {{"kind", "relay"}, {"recipients", "some"}},
+            "domain a.test: --recipients is verify or any (correct it)"},
+           {"domain.add",
+            {"a.test"},
+            {{"kind", "relay"}, {"recipients", "file:x"}},
+            "domain a.test: a file of recipients belongs into the configuration file (correct it)"},
+           {"domain.add",
+            {"a.test"},
+            {{"kind", "alias"}},
+            "domain a.test: an alias domain, and only that, is of another domain (correct it)"},
            {"domain.list", {"x"}, {}, "domain list: too many words (usage: domain list)"},
            {"domain.list", {}, {{"", "x"}}, "domain list: unknown option -- (usage: domain list)"},
            {"domain.remove",
@@ -110,6 +135,20 @@ TEST_F(AdminCommands, KeepsDomainsAccountsAndAliases) {
   expect_exit(ask("account.remove", {"ANN@example.test"}), 0);
   expect_exit(ask("account.remove", {"ann@example.test"}), 3);
   expect_exit(ask("domain.remove", {"example.test"}), 0);
+}
+
+TEST_F(AdminCommands, KeepsDomainsOfEachKind) {
+  expect_exit(ask("domain.add", {"a.test"}), 0);
+  expect_exit(ask("domain.add", {"b.test"}, {{"kind", "alias"}, {"of", "A.test"}}), 0);
+  expect_exit(ask("domain.add", {"c.test"}, {{"kind", "relay"}}), 0);
+  expect_exit(ask("domain.add", {"d.test"}, {{"kind", "relay"}, {"recipients", "any"}}), 0);
+  expect_exit(ask("domain.add", {"e.test"}, {{"kind", "alias"}, {"of", "nowhere.test"}}), 3);
+  expect_exit(ask("domain.remove", {"a.test"}), 1);
+  const std::string shown = lines(ask("domain.list"));
+  for (const char* const row : {"alias of a.test", "relay, recipients verify", "relay, recipients any"})
+    EXPECT_NE(shown.find(row), std::string::npos) << shown;
+  expect_exit(ask("domain.remove", {"b.test"}), 0);
+  expect_exit(ask("domain.remove", {"a.test"}), 0);
 }
 
 TEST_F(AdminCommands, WantsAPassword) {
