@@ -357,7 +357,8 @@ class Sandbox(TestCase):
         with self.assertRaises(smtplib.SMTPConnectError):
             smtplib.SMTP("127.0.0.1", self.personas["greet-554"])
         with smtplib.SMTP("127.0.0.1", ports["smtp"]) as client:
-            send(client, "tester@example.test", ["ann@no-extensions.persona.test", "ann@helo-550.persona.test"], message("to personas"))
+            send(client, "tester@example.test", ["ann@no-extensions.persona.test", "ann@lmtp.persona.test",
+                                                         "ann@helo-550.persona.test"], message("to personas"))
         got = []
         for _ in range(1000):  # the report comes to the mailbox
             client = LineClient(ports["pop3"], greeting=False)
@@ -368,6 +369,7 @@ class Sandbox(TestCase):
                 break
         self.assertIn(b"ann@helo-550.persona.test", got)
         self.assertNotIn(b"ann@no-extensions.persona.test", got)
+        self.assertNotIn(b"ann@lmtp.persona.test", got)
         self.assertEqual(process.stop(), 0)
 
     def test_it_ends_on_sigterm(self):
