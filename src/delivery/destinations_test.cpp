@@ -1,12 +1,14 @@
 #include "delivery/destinations.hpp"
 
+#include "core/signal.hpp"
 #include "core/test_run.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
-#include <map>
+#include <thread>
 
 namespace postrider::delivery {
 namespace {
@@ -288,6 +290,79 @@ TEST(Destinations, NobodyWaitsAndNothingIsKeptOnceStopped) {
   EXPECT_EQ(table.quits, 5);
   ask(table, "a.test", 1);
   EXPECT_EQ(table.put_off.size(), 3U);
+}
+
+class CountedConnection final : public Parked {
+ public:
+  CountedConnection(Shard* shard, std::atomic<int>* open) : shard_(shard), open_(open) { open_->fetch_add(1); }
+  CountedConnection(const CountedConnection&) = delete;
+  CountedConnection& operator=(const CountedConnection&) = delete;
+  ~CountedConnection() override { open_->fetch_sub(1); }
+  [[nodiscard]] Shard* shard() const override { return shard_; }
+  [[nodiscard]] Task<void> quit() override {
+    EXPECT_EQ(co_await this_shard(), shard_);
+    co_return;
+  }
+
+ private:
+  Shard* shard_;
+  std::atomic<int>* open_;
+};
+
+struct Traffic {
+  Destinations* destinations;
+  std::atomic<int> open = 0;
+  std::atomic<int> used = 0;
+  std::atomic<int> left = 0;
+  Signal done = {};
+};
+
+/// Uses slots of three destinations over and over, each time with another end.
+Task<void> use_slots(Traffic* traffic, int seed) {
+  Shard* const shard = co_await this_shard();
+  for (int i = 0; i < 200; ++i) {
+    std::string name = "d" + std::to_string((seed + i) % 3) + ".test";
+    Destinations::Admission admission = co_await traffic->destinations->admit(std::move(name), 1);
+    auto* const slot = std::get_if<Destinations::Slot>(&admission);
+    if (slot == nullptr) continue;
+    traffic->used.fetch_add(1);
+    std::unique_ptr<Parked> connection = slot->take_connection();
+    if (connection) EXPECT_EQ(connection->shard(), shard);
+    if (!connection && i % 5 != 0) connection = std::make_unique<CountedConnection>(shard, &traffic->open);
+    if (i % 7 == 0) connection.reset();
+    slot->end({.result = i % 11 == 0 ? ConnectionResult::throttled : ConnectionResult::worked}, std::move(connection));
+  }
+  if (traffic->left.fetch_sub(1) == 1) traffic->done.set();
+}
+
+Task<void> end_traffic(Traffic* traffic, std::vector<Shard*> shards) {
+  const Result<void> done = co_await traffic->done.wait(SteadyTime::never());
+  EXPECT_TRUE(done);
+  traffic->destinations->stop();
+  co_await traffic->destinations->closed();
+  for (Shard* const shard : shards) shard->stop();
+}
+
+TEST(Destinations, ShardsShareThemAndEachKeepsItsOwnConnections) {
+  SystemClock clock;
+  SystemRandom random;
+  Events events(&clock, LogFormat::text, Level::error, nullptr);
+  Shard one(&clock, &events, Shard::Mode::real);
+  Shard two(&clock, &events, Shard::Mode::real);
+  Destinations destinations({.clock = &clock, .random = &random, .events = &events});
+  Traffic traffic{.destinations = &destinations};
+  constexpr int kTasks = 40;
+  traffic.left = 2 * kTasks;
+  for (Shard* const shard : {&one, &two}) {
+    for (int i = 0; i < kTasks; ++i) spawn(shard, "use", use_slots(&traffic, i));
+  }
+  spawn(&one, "end", end_traffic(&traffic, {&one, &two}));
+  {
+    const std::jthread first([&one] { one.run(); });
+    const std::jthread second([&two] { two.run(); });
+  }
+  EXPECT_GT(traffic.used.load(), 1000);
+  EXPECT_EQ(traffic.open.load(), 0);
 }
 
 }  // namespace

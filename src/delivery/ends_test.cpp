@@ -122,6 +122,26 @@ TEST(Ends, AListsOwnerIsItsSenderInEveryWay) {
   EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
 }
 
+TEST(Ends, EachOfManyReadersHearsOnce) {
+  Scene scene("", {{.domain = "away.test", .via = {"error:5.1.2 no such way"}}});
+  queue::NewEntry entry = scene.entry("r0@away.test");
+  const auto sender = [](int number) {
+    return mail::Path(address(number % 9 == 0 ? "bob@here.test" : "ann+" + std::to_string(number % 9) + "@here.test"));
+  };
+  entry.recipients[0].reverse_path = sender(0);
+  for (int i = 1; i < 180; ++i)
+    entry.recipients.push_back({.address = address("r" + std::to_string(i) + "@away.test"),
+                                .original = std::nullopt,
+                                .account = std::nullopt,
+                                .request = {},
+                                .reverse_path = sender(i)});
+  scene.carry(entry);
+  EXPECT_EQ(scene.inbox(scene.bob).size(), 1U);
+  const std::vector<std::string> reports = scene.inbox(scene.ann);
+  EXPECT_EQ(reports.size(), 8U);
+  for (const std::string& report : reports) EXPECT_EQ(count_of(report, "Final-Recipient: "), 20U);
+}
+
 TEST(Ends, ARouteTakesALocalRecipientAway) {
   Scene scene("", {{.domain = "here.test", .via = {"10.0.0.1:25"}, .match_local = true}});
   const queue::NewEntry entry = scene.entry("bob@here.test");

@@ -117,7 +117,9 @@ Job::Job(Workshop* workshop, queue::Job job)
       recipients_(std::move(job.recipients)),
       in_hand_(recipients_.size()) {}
 
-Job::~Job() { let_go(in_hand_); }
+Job::~Job() {
+  if (in_hand_ > 0) let_go(in_hand_);
+}
 
 mail::Path Job::sender_of(const queue::Recipient& recipient) const {
   return recipient.reverse_path.value_or(entry_.reverse_path);

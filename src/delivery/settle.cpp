@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <span>
+#include <tuple>
 
 namespace postrider::delivery {
 
@@ -92,11 +93,6 @@ std::optional<ReportKind> kind_of(queue::Fate fate, queue::Attempt attempt) {
   return std::nullopt;
 }
 
-/// Failures first, so that they are reported together.
-std::pair<bool, std::uint32_t> order_of(const Ended& ended) {
-  return {ended.outcome.attempt != queue::Attempt::failed, ended.recipient.number};
-}
-
 bool is_full(const store::Transaction& transaction) {
   return transaction.key_count() + kKeysForReports > store::kTransactionKeysMax ||
          transaction.size_octets() + kOctetsForReports > store::kTransactionOctetsMax;
@@ -113,6 +109,11 @@ Task<void> Job::settle_all(std::vector<queue::Recipient> recipients, queue::Outc
 Task<void> Job::settle(std::vector<Ended> ended) {
   const std::size_t all = ended.size();
   for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.recipient, one.outcome);
+  // Failures first, and those with one reader in a row, so that they are reported together.
+  const auto order_of = [this](const Ended& one) {
+    return std::tuple(one.outcome.attempt != queue::Attempt::failed, sender_of(one.recipient).text(),
+                      one.recipient.number);
+  };
   std::ranges::sort(ended, {}, order_of);
   while (!ended.empty()) co_await settle_some(&ended);
   let_go(all);
@@ -162,6 +163,9 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended, std::size_t most
   Result<void> staged;
   *count = 0;
   for (const Ended& one : std::span(*ended).first(std::min(most, ended->size()))) {
+    const mail::Path reader = sender_of(one.recipient);
+    const bool is_new = std::ranges::find(tellings, reader, &Telling::reader) == tellings.end();
+    if (is_new && tellings.size() >= kReportsACommitMax) break;
     const Result<queue::Fate> fate =
         workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
     ++*count;
@@ -170,13 +174,12 @@ Task<Result<void>> Job::commit(const std::vector<Ended>* ended, std::size_t most
       break;
     }
     if (const std::optional<ReportKind> kind = kind_of(*fate, one.outcome.attempt)) {
-      const mail::Path reader = sender_of(one.recipient);
       const auto same = [&](const Telling& telling) { return telling.kind == *kind && telling.reader == reader; };
       auto at = std::ranges::find_if(tellings, same);
       if (at == tellings.end()) at = tellings.insert(at, {.kind = *kind, .reader = reader, .about = {}});
       at->about.push_back({one.recipient, one.outcome});
     }
-    if (tellings.size() == kReportsACommitMax || (*count % kEndsBetweenLooks == 0 && is_full(transaction))) break;
+    if (*count % kEndsBetweenLooks == 0 && is_full(transaction)) break;
   }
   std::vector<queue::NewEntry> reports;
   if (staged) {
