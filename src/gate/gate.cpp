@@ -151,6 +151,8 @@ Task<Verdict> Gate::check_elsewhere(mail::Address address, mail::Path sender) {
 
 Task<bool> Gate::takes_no_mail(mail::Domain domain, mail::Path sender) {
   const std::string name = domain.text();
+  const std::string destination = router_->destination({.domain = domain, .sender = sender});
+  if (destination != name) co_return false;  // a route leads elsewhere, so its MX says nothing
   if (learned_->dead_names.find(name, clock_->steady())) co_return false;
   const auto lookup = std::make_shared<Lookup>();  // shared: the search goes on when the wait is over
   Shard* const shard = co_await this_shard();

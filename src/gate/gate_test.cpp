@@ -168,6 +168,14 @@ TEST(Gate, ARouteThatTakesLocalMailTakesItFromTheMailbox) {
   EXPECT_EQ(host.check(address("bob@here.test"), {}, ListenerRole::relay_in, away).verdict.enhanced, "5.1.1");
 }
 
+TEST(Gate, WhereARouteLeadsElsewhereNoMxIsAskedFor) {
+  Host host({{.domain = "none.test", .via = {"127.0.0.1:26"}}, {.domain = "held.test", .via = {"hold"}}});
+  ASSERT_TRUE(host.resolver.add("none.test MX 0 ."));
+  EXPECT_TRUE(accepts(host.check(address("x@none.test"), kOurs).verdict));
+  EXPECT_TRUE(accepts(host.check(address("x@held.test"), kOurs).verdict));
+  EXPECT_EQ(host.resolver.questions(), 0U);
+}
+
 TEST(Gate, DeadNamesAreNotAskedOverAndOver) {
   Host host;
   ASSERT_TRUE(host.resolver.add("dead.test MX !TIMEOUT"));

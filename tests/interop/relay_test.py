@@ -186,7 +186,7 @@ class ToPostfix(TestCase):
         self.assertTrue(got.endswith(content.replace(b"\r\n", b"\n")), got)
         self.assertIn(f"Return-Path: <{ALICE}>".encode(), got)
         self.assertIn(identifier.encode(), got)
-        self.assertRegex(self.server.wait_outcome(identifier, "relayed")["reply"], r"^250 2\.0\.0 Ok: queued as ")
+        self.assertRegex(self.server.wait_outcome(identifier, "relayed")["reply"], r"^250 2\.0\.0 Ok: (\d+ bytes )?queued as ")
 
     def test_a_message_of_ten_mebibytes(self):
         content = message("large for Postfix", body=("0123456789" * 7 + "\r\n") * 145_000)
