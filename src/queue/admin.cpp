@@ -1,4 +1,4 @@
-// What the commands ask of the queue.
+// What the commands ask of the queue beside listing.cpp and change.cpp.
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "queue/inside.hpp"
@@ -10,22 +10,6 @@
 #include <utility>
 
 namespace postrider::queue {
-
-// The forms of retry and remove for one entry, on top of `change`.
-Task<Result<void>> Queue::retry(QueueId id) { return inside_->change_one(this, Change::What::retry, std::move(id)); }
-
-Task<Result<void>> Queue::remove(QueueId id) { return inside_->change_one(this, Change::What::remove, std::move(id)); }
-
-Task<Result<void>> Queue::Inside::change_one(Queue* queue, Change::What what, QueueId id) {
-  Selection selection;
-  selection.ids.push_back(std::move(id));
-  const Result<ChangePage> page =
-      co_await queue->change({.what = what, .to = {}}, std::move(selection), std::nullopt, 1);
-  if (!page) co_return fail(page);
-  if (!page->busy.empty()) co_return error(Error::conflict, "queue.entry", "in delivery right now");
-  if (page->changed.empty()) co_return error(Error::not_found, "queue.entry");
-  co_return Result<void>{};
-}
 
 Task<Result<void>> Queue::freeze(Freeze what) { return inside_->freezes.add(std::move(what)); }
 

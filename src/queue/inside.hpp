@@ -52,7 +52,6 @@ struct Queue::Inside {
   // settle.cpp
   /// When nothing more is tried (5321 §4.5.4.1): the time of waiting for its release does not count.
   [[nodiscard]] WallTime given_up_at(const Entry& entry, const mail::Path& sender) const;
-  [[nodiscard]] Outcome judged(const Entry& entry, const mail::Path& sender, const Outcome& outcome) const;
   /// The moment for its last attempt, before which it is always tried again.
   [[nodiscard]] WallTime last_try_at(const Entry& entry, const Recipient& recipient) const;
   /// When its sender is to hear that it is late; nullopt: never, or it was told.
@@ -104,9 +103,6 @@ struct Queue::Inside {
   struct Changing;
   [[nodiscard]] Task<Result<void>> change_tries(Changing* changing);
   [[nodiscard]] Task<Result<void>> change_held(Changing* changing);
-
-  // admin.cpp
-  [[nodiscard]] Task<Result<void>> change_one(Queue* queue, Change::What what, QueueId id);
 
   store::Store* store;
   Clock* clock;

@@ -9,7 +9,6 @@
 #include "queue/records.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace postrider::queue {
@@ -142,17 +141,6 @@ Task<Result<ListPage>> Queue::list(Selection selection, std::optional<QueueId> a
     return listed.recipients.empty();
   });
   co_return page;
-}
-
-Task<Result<std::vector<Listed>>> Queue::list(std::optional<QueueId> after, std::size_t entries_max) {
-  std::vector<Listed> all;
-  do {
-    Result<ListPage> page = co_await inside_->read_range(std::move(after), entries_max - all.size());
-    if (!page) co_return fail(page);
-    std::ranges::move(page->entries, std::back_inserter(all));
-    after = std::move(page->next);
-  } while (after && all.size() < entries_max);
-  co_return all;
 }
 
 Task<Result<Listed>> Queue::show(QueueId id) {

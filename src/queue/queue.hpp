@@ -283,10 +283,9 @@ class Queue {
   /// (2852 §4.1.4: failed with 5.4.7). nullopt: go on.
   [[nodiscard]] std::optional<Outcome> overdue(const Entry& entry) const;
 
-  /// What an outcome amounts to: one that is deferred when the entry's time is over has failed, with 4.4.7, or 5.4.7
-  /// where the sender set that time, and keeps its reply. The caller settles with it and quotes it in a report.
-  [[nodiscard]] Outcome judged(const Entry& entry, const Outcome& outcome) const;
-  /// The same for a recipient, which may have a sender of its own, or nothing to be delivered.
+  /// What an outcome amounts to: one that is deferred when the recipient's time is over has failed, with 4.4.7,
+  /// or 5.4.7 where the sender set that time, and keeps its reply. What is ordered back or expanded has no such time.
+  /// The caller settles with it and quotes it in a report.
   [[nodiscard]] Outcome judged(const Entry& entry, const Recipient& recipient, const Outcome& outcome) const;
 
   /// When it is tried for the last time: "will retry until" in a report of a delay.
@@ -314,13 +313,11 @@ class Queue {
   /// Entries after `after` in the order of their ids, of which a recipient is chosen. Reads at most `read_max` entries,
   /// so that a page may be empty and have a next.
   [[nodiscard]] Task<Result<ListPage>> list(Selection selection, std::optional<QueueId> after, std::size_t read_max);
-  [[nodiscard]] Task<Result<std::vector<Listed>>> list(std::optional<QueueId> after, std::size_t entries_max);
-  [[nodiscard]] Task<Result<void>> retry(QueueId id);
-  [[nodiscard]] Task<Result<void>> remove(QueueId id);
   /// Errors  not_found.
   [[nodiscard]] Task<Result<Listed>> show(QueueId id);
   /// Changes what is chosen, as `list` pages through it. An entry's recipients are changed in commits of at most
-  /// kRecipientsACommitMax. Errors  too_long: no room for a redirect's targets in an entry.
+  /// kRecipientsACommitMax. A failure behind changes ends the page before it, so that they are told; who goes on meets
+  /// it. Errors  malformed: a redirect to nobody; too_long: no room for a redirect's targets in an entry.
   [[nodiscard]] Task<Result<ChangePage>> change(Change change, Selection selection, std::optional<QueueId> after,
                                                 std::size_t read_max);
   /// Errors  exhausted: kFreezesMax.

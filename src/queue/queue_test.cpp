@@ -392,11 +392,11 @@ TEST(Queue, RetryAndRemoveTakeAnEntryOfAnySizeAlsoWhilePaused) {
   const NewEntry made = bench.accepted(many_recipients(kRecipientsMax));
   const Job job = bench.next();
   ASSERT_EQ(job.recipients.size(), kRecipientsMax);
-  EXPECT_EQ(bench.run(bench.queue->remove(made.id)).error().code, Error::conflict);  // in delivery
+  EXPECT_EQ(bench.change(Change::What::remove, made.id)->busy.size(), 1U);  // in delivery
   for (const Recipient& recipient : job.recipients) bench.queue->give_back(made.id, recipient.number);
-  const Result<void> retried = bench.run(bench.queue->retry(made.id));
+  const Result<ChangePage> retried = bench.change(Change::What::retry, made.id);
   EXPECT_TRUE(retried) << describe(retried.error());
-  const Result<void> removed = bench.run(bench.queue->remove(made.id));
+  const Result<ChangePage> removed = bench.change(Change::What::remove, made.id);
   EXPECT_TRUE(removed) << describe(removed.error());
   EXPECT_FALSE(bench.run(bench.queue->show(made.id)));
   EXPECT_TRUE(bench.disk.synced().blobs.empty());
@@ -429,7 +429,7 @@ TEST(Queue, DeferredUntilItsTimeIsOverFails) {
     Outcome last;
     while (stays_due(fate) && attempts < 200) {
       Job job = bench.next();
-      last = bench.queue->judged(job.entry,
+      last = bench.queue->judged(job.entry, job.recipients[0],
                                  {.attempt = Attempt::deferred, .status = "4.2.1", .reply = "451 later", .remote = {}});
       fate = bench.settled(std::move(job), Attempt::deferred);
       ++attempts;
@@ -478,7 +478,7 @@ TEST(Queue, ACorruptRecipientIsSetAsideAndTheOthersGoOn) {
   EXPECT_EQ(bench.keys_with("Qx"), 1U);
   EXPECT_EQ(bench.keys_with("Qd"), 0U);
   EXPECT_EQ(bench.disk.synced().blobs.size(), 1U);  // its body is kept, visible in list, until it is removed
-  EXPECT_TRUE(bench.run(bench.queue->remove(made.id)));
+  EXPECT_EQ(bench.change(Change::What::remove, made.id)->changed.size(), 1U);
   EXPECT_EQ(bench.disk.synced().blobs.size(), 0U);
 }
 

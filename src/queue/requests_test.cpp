@@ -81,8 +81,9 @@ TEST(DeliverBy, WhatIsNotDeliveredByThenFailsAndIsNotTriedAgain) {
   EXPECT_EQ(outcome->attempt, Attempt::failed);
   EXPECT_EQ(outcome->status, "5.4.7");
   // An attempt that was under way when the time ended keeps its reply.
-  const Outcome judged = bench.queue->judged(
-      last.entry, {.attempt = Attempt::deferred, .status = "4.2.1", .reply = "451 x", .remote = {}});
+  const Outcome judged =
+      bench.queue->judged(last.entry, last.recipients[0],
+                          {.attempt = Attempt::deferred, .status = "4.2.1", .reply = "451 x", .remote = {}});
   EXPECT_EQ(judged.attempt, Attempt::failed);
   EXPECT_EQ(judged.status, "5.4.7");
   EXPECT_EQ(judged.reply, "451 x");

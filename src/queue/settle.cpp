@@ -56,28 +56,17 @@ std::optional<Outcome> Queue::overdue(const Entry& entry) const {
                  .remote = {}};
 }
 
-Outcome Queue::Inside::judged(const Entry& entry, const mail::Path& sender, const Outcome& outcome) const {
-  if (outcome.attempt != Attempt::deferred) return outcome;
-  const WallTime now = clock->wall();
-  const std::optional<WallTime> back = returned_at(entry);
+Outcome Queue::judged(const Entry& entry, const Recipient& recipient, const Outcome& outcome) const {
+  if (outcome.attempt != Attempt::deferred || recipient.ordered != Ordered::delivery) return outcome;
   std::string status;
-  if (back && now >= *back) {
+  if (overdue(entry)) {
     status = "5.4.7";  // 2852 §4.1.4
-  } else if (now >= given_up_at(entry, sender)) {
+  } else if (inside_->clock->wall() >= inside_->given_up_at(entry, sender_of(entry, recipient))) {
     status = "4.4.7";  // 5321 §4.5.4.1; 3463 §3.5: delivery time expired
   } else {
     return outcome;
   }
   return {.attempt = Attempt::failed, .status = std::move(status), .reply = outcome.reply, .remote = outcome.remote};
-}
-
-Outcome Queue::judged(const Entry& entry, const Outcome& outcome) const {
-  return inside_->judged(entry, entry.reverse_path, outcome);
-}
-
-Outcome Queue::judged(const Entry& entry, const Recipient& recipient, const Outcome& outcome) const {
-  if (recipient.ordered != Ordered::delivery) return outcome;
-  return inside_->judged(entry, sender_of(entry, recipient), outcome);
 }
 
 WallTime Queue::Inside::last_try_at(const Entry& entry, const Recipient& recipient) const {

@@ -131,6 +131,11 @@ struct Bench {
     check(fates.has_value() && !fates->empty(), "test: settled");
     return fates->front();
   }
+  Result<ChangePage> change(Change::What what, const QueueId& id) {
+    Selection selection;
+    selection.ids = {id};
+    return run(queue->change({.what = what, .to = {}}, std::move(selection), std::nullopt, 1));
+  }
   std::vector<std::string> trace(const QueueId& id) {
     std::vector<std::string> whats;
     const Result<std::vector<TraceEvent>> events = run(queue->trace(id));
