@@ -116,7 +116,9 @@ class Site {
   std::unique_ptr<net::Listener> serve(std::string_view host, std::map<std::string, std::string> replies,
                                        std::string* heard);
   /// What is in the queue.
-  std::vector<queue::Listed> queued() { return test::run(world_, server_->queue()->list(std::nullopt, 10)).value(); }
+  std::vector<queue::Listed> queued() {
+    return test::run(world_, server_->queue()->list({}, std::nullopt, 10)).value().entries;
+  }
 
  private:
   /// Verified with 10.7.0.1, which `inner` plays.
