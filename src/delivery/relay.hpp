@@ -68,9 +68,9 @@ struct RelayResult {
 
 /// Tries the hops in order until one takes a session (5321 §5.1): the next one on connect failure and on a refused
 /// greeting or hello; at most kSessionsAnAttemptMax sessions. Once a transaction has begun its outcomes stand, whatever
-/// they are. A 5yz greeting is no host's word on a message: it is tried again later, as Postfix does
-/// (smtp_skip_5xx_greeting). An address that must not be connected to (SECURITY R11) is a permanent failure only where
-/// no other hop is left to hope for.
+/// they are. A 5yz greeting is its host's word for the message, which stands where no other host takes a session (7504
+/// §3). An address that must not be connected to (SECURITY R11) is a permanent failure only where no other hop is left
+/// to hope for.
 [[nodiscard]] Task<RelayResult> relay(net::Connector* connector, RelaySettings settings, route::Relay route,
                                       RelayMessage message, ContentSource* content);
 
