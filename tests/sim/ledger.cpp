@@ -34,7 +34,9 @@ Task<Result<std::vector<std::string>>> read_inbox(Host* host, mail::Address addr
 }
 
 Task<Result<std::vector<queue::Listed>>> list_queue(Host* host) {
-  co_return co_await host->server()->queue()->list(std::nullopt, kListMax);
+  const Result<queue::ListPage> page = co_await host->server()->queue()->list({}, std::nullopt, kListMax);
+  if (!page) co_return fail(page);
+  co_return page->entries;
 }
 
 bool is_report(std::string_view text) { return text.find("multipart/report") != std::string_view::npos; }
