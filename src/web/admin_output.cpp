@@ -66,17 +66,30 @@ std::string_view advice_of(Error::Code code, const Advice& advice) {
   return "look at the log";
 }
 
+/// It stands in JSON as it is.
+bool is_plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
 }  // namespace
 
 void JsonObject::add(std::string_view key, std::string_view json) {
+  // Keys are words of ours; a list of many entries is made of some twenty members each.
   if (members_.size() > 1) members_ += ',';
-  members_ += json_quoted(key);
-  members_ += ':';
+  members_ += '"';
+  members_ += key;
+  members_ += "\":";
   members_ += json;
 }
 
 JsonObject& JsonObject::text(std::string_view key, std::string_view value) {
-  add(key, json_quoted(value));
+  if (!is_plain(value)) {
+    add(key, json_quoted(value));
+    return *this;
+  }
+  add(key, "\"");
+  members_ += value;
+  members_ += '"';
   return *this;
 }
 
