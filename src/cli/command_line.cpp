@@ -270,9 +270,10 @@ class CommandLine {
     }
   }
 
-  /// CLI11's name of positional arguments that are shown as "[ID...] TARGET...".
+  /// CLI11's name of positional arguments that are shown as "[ID...] TARGET...": of the first that may not be missing.
   static std::string name_of_words(std::string_view words) {
-    const std::size_t begin = words.starts_with('[') ? 1 : 0;
+    const bool may_be_missing = words.starts_with('[') && !words.ends_with(']');
+    const std::size_t begin = may_be_missing ? words.find(' ') + 1 : words.starts_with('[') ? 1 : 0;
     const std::size_t end = words.find_first_of(" .]", begin);
     return std::string(words.substr(begin, end - begin));
   }

@@ -101,6 +101,7 @@ struct NotOurs {};  ///< the domain is not local: the relay function decides
 /// A relay domain: its recipients are the next hop's.
 struct Relayed {
   RelayRecipients::By by = RelayRecipients::By::any;  ///< of `file` the address is in it
+  bool is_named = false;  ///< in that file as it is, not by its part before a subaddress, nor as postmaster
 };
 struct Unknown {
   std::string reason;  ///< "no such user", "account is disabled", "alias loop", …

@@ -51,7 +51,7 @@ class Resolver {
   [[nodiscard]] Resolution resolution(Found found) {
     if (problem_) return Unknown{*problem_};
     if (found == Found::not_ours) return NotOurs{};
-    if (found == Found::relayed) return Relayed{relayed_by_};
+    if (found == Found::relayed) return Relayed{.by = relayed_by_, .is_named = is_named_};
     if (found == Found::unknown) return Unknown{reason_};
     return Deliverable{.targets = std::move(targets_), .is_expanded = is_expanded_};
   }
@@ -112,9 +112,9 @@ class Resolver {
     relayed_by_ = domain.recipients.by;
     if (relayed_by_ != RelayRecipients::By::file) return Found::relayed;
     const RecipientList* const list = lookup_->recipients(domain.name);
-    const bool listed =
-        iequals_ascii(base.local_part(), "postmaster") ||
-        (list != nullptr && (list->contains(address.local_part()) || list->contains(base.local_part())));
+    is_named_ = list != nullptr && list->contains(address.local_part());
+    const bool listed = is_named_ || iequals_ascii(base.local_part(), "postmaster") ||
+                        (list != nullptr && list->contains(base.local_part()));
     return listed ? Found::relayed : unknown("not in the list of the domain's recipients");
   }
 
@@ -188,6 +188,7 @@ class Resolver {
   std::optional<mail::Path> owner_;             // of the list whose targets the walk is at
   bool is_expanded_ = false;
   RelayRecipients::By relayed_by_ = RelayRecipients::By::any;
+  bool is_named_ = false;
   std::vector<Target> targets_;
   std::set<mail::AccountId> accounts_;
   std::set<mail::Address> elsewhere_;

@@ -91,14 +91,13 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   if (!found) {
     co_return only(refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"));
   }
+  const bool is_trusted = identity.account || identity.in_relay_network;
   switch (decide_relay(kind_of(*found), address.domain(), identity, role)) {
     case RelayDecision::denied:  // 5321 §3.6.2
       co_return only(refused(550, "5.7.1", "Relaying denied", "relay.denied"));
     case RelayDecision::relay: {
       const auto* const relayed = std::get_if<directory::Relayed>(&*found);
-      const bool is_listed = relayed != nullptr && relayed->by == directory::RelayRecipients::By::file;
-      const bool is_trusted = identity.account || identity.in_relay_network;
-      if (relayed != nullptr && !is_listed && !is_trusted && is_routed(address.local_part()))
+      if (relayed != nullptr && !relayed->is_named && !is_trusted && is_routed(address.local_part()))
         co_return only(refused(550, "5.7.1", "Relaying denied", "relay.routed"));
       const bool verify = relayed != nullptr && relayed->by == directory::RelayRecipients::By::verify;
       mail::Address to = address;
@@ -120,7 +119,8 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   std::optional<Verdict> refusal =
       refused_by_route(*router_, {.domain = address.domain(), .is_local = true, .sender = sender});
   if (refusal) co_return only(std::move(*refusal));
-  take_from_mailboxes(deliverable->targets, sender);
+  const bool is_routed_on = take_from_mailboxes(deliverable->targets, sender);
+  if (is_routed_on && !is_trusted) co_return only(refused(550, "5.7.1", "Relaying denied", "relay.routed"));
   const bool is_mailbox =
       std::ranges::any_of(deliverable->targets, [](const auto& t) { return t.account.has_value(); });
   if (body == mail::BodyType::binary_mime && is_mailbox)  // 3030 §3
@@ -130,14 +130,19 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
                              .is_expanded = deliverable->is_expanded};
 }
 
-/// A route with match_local sends on what would go to a mailbox.
-void Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const {
+/// A route with match_local sends on what would go to a mailbox. True: a routed local part is among it, which a
+/// subaddress can be.
+bool Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const {
+  bool has_routed = false;
   for (directory::Target& target : targets) {
     if (!target.account) continue;
     const bool is_taken = router_->takes_local(
         {.domain = target.address.domain(), .is_local = true, .sender = target.owner ? *target.owner : sender});
-    if (is_taken) target.account.reset();
+    if (!is_taken) continue;
+    target.account.reset();
+    has_routed = has_routed || is_routed(target.address.local_part());
   }
+  return has_routed;
 }
 
 Task<Verdict> Gate::check_elsewhere(mail::Address address, mail::Path sender) {

@@ -141,7 +141,8 @@ class Gate {
 
   /// RCPT: relay function, directory and routes. 550 5.7.1 relaying denied, 550 5.1.1 unknown, 451 4.3.0 directory not
   /// readable.
-  /// 550 5.7.1 too for strangers with a routed local part in a relay domain that has no list of its recipients.
+  /// 550 5.7.1 too for strangers with a routed local part in a relay domain whose list does not have it as it is, or in
+  /// the subaddress of a mailbox that a route takes (match_local).
   /// 550 or 450 with the status and text of a route via "error:".
   /// 550 5.1.1 and 450 4.1.1 (unknown now, which is no better than a refusal that may pass): what the next hop of a
   /// relay domain with recipients = "verify" says; it is asked for kProbeWait, its answer kept a while.
@@ -162,7 +163,7 @@ class Gate {
   [[nodiscard]] Task<Verdict> check_relayed(mail::Address address, mail::Path sender, bool ask);
   [[nodiscard]] Task<RecipientProbe::Answer> ask_next_hop(mail::Address address);
   [[nodiscard]] Task<bool> takes_no_mail(mail::Domain domain, mail::Path sender);
-  void take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const;
+  [[nodiscard]] bool take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const;
 
   directory::Directory* directory_;
   store::Store* store_;

@@ -1,5 +1,6 @@
 #include "gate/gate.hpp"
 
+#include "directory/recipient_list.hpp"
 #include "gate/expiring_cache.hpp"
 #include "gate/test_host.hpp"
 #include "route/via.hpp"
@@ -166,6 +167,37 @@ TEST(Gate, ARouteThatTakesLocalMailTakesItFromTheMailbox) {
   ASSERT_EQ(kept.targets.size(), 1U);
   EXPECT_TRUE(kept.targets[0].account);
   EXPECT_EQ(host.check(address("bob@here.test"), {}, ListenerRole::relay_in, away).verdict.enhanced, "5.1.1");
+  const auto check_from_away = [&](std::string_view to, SessionIdentity identity) {
+    return host.check(address(to), identity, ListenerRole::relay_in, away).verdict;
+  };
+  EXPECT_TRUE(accepts(check_from_away("ann+tag@here.test", {})));
+  EXPECT_EQ(check_from_away("ann+x%far.test@here.test", {}).rule, "relay.routed");
+  EXPECT_EQ(check_from_away("\"ann+x@far.test\"@here.test", {}).rule, "relay.routed");
+  EXPECT_TRUE(accepts(check_from_away("ann+x%far.test@here.test", kOurs)));
+  EXPECT_TRUE(accepts(host.check(address("ann+x%far.test@here.test")).verdict));  // to the mailbox
+}
+
+TEST(Gate, ASubaddressOfWhatIsListedDoesNotRoute) {
+  Host host;
+  std::vector<directory::FileMistake> mistakes;
+  const mail::Domain listed = test::domain("listed.test");
+  directory::Settings settings;
+  settings.domains.push_back({.name = listed,
+                              .kind = directory::DomainKind::relay,
+                              .recipients = {.by = directory::RelayRecipients::By::file},
+                              .catch_all = std::nullopt,
+                              .postmaster = std::nullopt});
+  settings.recipient_lists[listed] = std::make_shared<const directory::RecipientList>(
+      directory::RecipientList::parse("ann\nodd%name\n", listed, "list", mistakes));
+  host.directory.emplace(&host.store, &host.workers, &host.random, &host.world.clock, std::move(settings));
+  EXPECT_TRUE(mistakes.empty());
+  for (const char* const good : {"ann@listed.test", "ann+tag@listed.test", "Odd%Name@listed.test"})
+    EXPECT_TRUE(accepts(host.check(address(good)).verdict)) << good;
+  for (const char* const bad : {"ann+x%far.test@listed.test", "\"ann+x@far.test\"@listed.test",
+                                "ann+far.test!x@listed.test", "postmaster+x%far.test@listed.test"}) {
+    EXPECT_EQ(host.check(address(bad)).verdict.rule, "relay.routed") << bad;
+    EXPECT_TRUE(accepts(host.check(address(bad), kOurs).verdict)) << bad;
+  }
 }
 
 TEST(Gate, WhereARouteLeadsElsewhereNoMxIsAskedFor) {

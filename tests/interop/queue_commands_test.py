@@ -91,7 +91,7 @@ class QueueCommands(TestCase):
             (("list", "--reply", "("), "not a regular expression"), (("list", "--older-than", "soon"), "not a time span"),
             (("list", "--status", "lost"), "not a status"), (("list", "--from", "a b"), "neither an address"), (("list", "--domain", "a..b"), "not a domain"),
             (("list", "--limit", "0"), "not a number"), (("remove", "--all", "--domain", "down.test"), "something else is chosen too"),
-            (("remove", "nonsense"), "not a queue id"), (("redirect", down), "no target"), (("list", "--dry-run"), "dry-run"), (("frobnicate",), ""),
+            (("remove", "nonsense"), "not a queue id"), (("redirect", down), "no target"), (("redirect", "--to", "b@down.test"), "TARGET"), (("list", "--dry-run"), "dry-run"), (("frobnicate",), ""),
         ]:
             with self.subTest(words=words):
                 done = self.ask(*words)
