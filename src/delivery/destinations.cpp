@@ -390,6 +390,7 @@ void Destinations::Slot::State::pass_on(const std::string& name, Destination& de
   }
   if (connection) {
     ++open;
+    all_closed.clear();
     retire(std::move(connection));
   }
   --destination.used;

@@ -292,6 +292,32 @@ TEST(Destinations, NobodyWaitsAndNothingIsKeptOnceStopped) {
   EXPECT_EQ(table.put_off.size(), 3U);
 }
 
+class SlowConnection final : public Parked {
+ public:
+  explicit SlowConnection(Table* table) : table_(table) {}
+  [[nodiscard]] Shard* shard() const override { return &table_->world.shard; }
+  [[nodiscard]] Task<void> quit() override {
+    Signal never;
+    const Result<void> ended = co_await never.wait(table_->world.clock.steady() + seconds(1));
+    EXPECT_FALSE(ended);
+    ++table_->quits;
+  }
+
+ private:
+  Table* table_;
+};
+
+TEST(Destinations, AStopWaitsForTheConnectionsOfThoseStillAtWork) {
+  Table table;
+  ask(table, "a.test", 1);
+  table.destinations.stop();  // nothing is parked now
+  table.held.front().end({.result = ConnectionResult::worked}, std::make_unique<SlowConnection>(&table));
+  table.held.pop_front();
+  EXPECT_EQ(table.quits, 0);
+  EXPECT_TRUE(test::run(table.world, Table::closed(&table)));
+  EXPECT_EQ(table.quits, 1);
+}
+
 class CountedConnection final : public Parked {
  public:
   CountedConnection(Shard* shard, std::atomic<int>* open) : shard_(shard), open_(open) { open_->fetch_add(1); }

@@ -202,5 +202,38 @@ TEST(Ends, ADeadDestinationIsNotTriedForEach) {
   EXPECT_GE(not_tried, 80U);
 }
 
+/// Another job of the same entry, or a command: it changes the entry's record over and over.
+Task<void> compete(Scene* scene, queue::QueueId id) {
+  for (;;) {
+    const Result<queue::Listed> listed = co_await scene->queue.show(id);
+    if (!listed) co_return;
+    store::Transaction transaction;
+    scene->queue.stage_entry(transaction, listed->entry);
+    const Result<store::Version> done =
+        co_await scene->store.commit(std::move(transaction), store::Durability::durable);
+    if (!done && done.error().code != Error::conflict) co_return;
+  }
+}
+
+// Who was relayed and could not be settled would get its message again.
+TEST(Ends, ManyGroupsAreAllSettledThoughOthersChangeTheEntry) {
+  constexpr int kGroups = 60;
+  Scene scene("", {});
+  queue::NewEntry entry = scene.entry("r@d0.test");
+  entry.recipients.clear();
+  for (int i = 0; i < kGroups; ++i) {
+    const std::string domain = "d" + std::to_string(i) + ".test";
+    ASSERT_TRUE(scene.resolver.add(domain + " A " + kHop.to_text()));
+    entry.recipients.push_back(
+        {.address = address("r@" + domain), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  }
+  const queue::QueueId id = entry.id;
+  ASSERT_TRUE(test::run(scene.world, Scene::accept(&scene, std::move(entry), "Subject: x\r\n\r\n")));
+  for (int i = 0; i < 2; ++i) spawn(&scene.world.shard, "compete", compete(&scene, id));
+  scene.again(hours(1));
+  EXPECT_TRUE(left(scene, id).empty());
+  EXPECT_EQ(scene.hop.messages, kGroups);
+}
+
 }  // namespace
 }  // namespace postrider::delivery

@@ -16,6 +16,9 @@
 
 namespace postrider::delivery {
 
+/// How often a commit is tried that meets others of the same entry: what was relayed and is given back goes out twice.
+inline constexpr int kCommitTriesMax = 50;
+
 /// What all jobs share.
 struct Workshop {
   Doors doors;
@@ -89,13 +92,19 @@ class Job {
   [[nodiscard]] Task<void> settle(std::vector<Ended> ended);
   /// The first of `ended`: those leave it.
   [[nodiscard]] Task<void> settle_some(std::vector<Ended>* ended);
-  /// One try: stages the first of `ended`, at most `most`; `count` gives how many. Errors  conflict: read again and try
-  /// again; too_long: try fewer.
-  [[nodiscard]] Task<Result<void>> commit(const std::vector<Ended>* ended, std::size_t most, std::size_t* count);
+  /// What a commit works from.
+  enum class Basis : std::uint8_t {
+    as_known,
+    read_again,  ///< after a conflict; recipients that are gone leave `ended`
+  };
+  /// One try: stages the first of `ended`, at most `most`; `count` gives how many. Errors  conflict: try again, from
+  /// what is read again; too_long: try fewer.
+  [[nodiscard]] Task<Result<void>> commit(std::vector<Ended>* ended, std::size_t most, std::size_t* count, Basis basis);
   struct Telling;
   [[nodiscard]] Task<Result<std::vector<queue::NewEntry>>> stage_reports(store::Transaction* transaction,
                                                                          std::vector<Telling> tellings);
-  /// Reads entry and recipients again after a conflict; recipients that are gone leave `ended`.
+  /// Reads entry and recipients again after a conflict, locked, so that what is read is not overwritten; recipients
+  /// that are gone leave `ended`.
   [[nodiscard]] Task<Result<void>> read_again(std::vector<Ended>* ended);
   void tell(const Ended& ended);
   /// So many are out of hand.

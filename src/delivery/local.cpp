@@ -7,12 +7,6 @@
 
 namespace postrider::delivery {
 
-namespace {
-
-constexpr int kCommitTriesMax = 5;
-
-}  // namespace
-
 Task<void> Job::deliver_locally(queue::Recipient recipient) {
   const Result<directory::Resolution> found = co_await workshop_->rooms.directory->resolve(recipient.address);
   std::vector<Ended> ended;
@@ -69,12 +63,14 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
   std::optional<queue::NewEntry> report;
   Result<void> result = error(Error::conflict, "delivery.append");
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
+    co_await lock();
     if (tries > 0) {
       const Result<void> read = co_await read_again(&ended);
-      if (!read) co_return fail(read);
-      if (ended.empty()) co_return Result<void>{};  // settled by somebody else: nothing is left to do
+      if (!read || ended.empty()) {  // empty: settled by somebody else, nothing is left to do
+        unlock();
+        co_return read;
+      }
     }
-    co_await lock();
     queue::Entry entry = entry_;
     mailbox::NewMessage message{
         .content = entry.content, .internal_date = workshop_->doors.clock->wall(), .flags = 0, .keywords = {}};

@@ -18,7 +18,6 @@ struct Job::Telling {
 
 namespace {
 
-constexpr int kCommitTriesMax = 5;
 /// Reports in one commit: a body that is kept inline is up to 64 KiB.
 constexpr std::size_t kReportsACommitMax = 4;
 /// Left in a transaction for reports and the entry; and how many ends are staged between two looks at what is left.
@@ -124,22 +123,20 @@ Task<void> Job::settle_some(std::vector<Ended>* ended) {
   std::size_t most = ended->size();
   std::size_t count = 0;
   for (int tries = 0; tries < kCommitTriesMax && !result && result.error().code == Error::conflict; ++tries) {
-    if (tries > 0) {
-      result = co_await read_again(ended);
-      if (!result) break;
-      if (ended->empty()) co_return;
-    }
-    result = co_await commit(ended, most, &count);
+    const Basis basis = tries > 0 ? Basis::read_again : Basis::as_known;
+    result = co_await commit(ended, most, &count, basis);
+    if (ended->empty()) co_return;
+    if (!result && count == 0) break;  // it could not be read
     if (!result && result.error().code == Error::too_long && most > queue::kRecipientsACommitMax) {
       most = queue::kRecipientsACommitMax;  // a report for many readers takes its part of the transaction
-      result = co_await commit(ended, most, &count);
+      result = co_await commit(ended, most, &count, Basis::as_known);
     }
     if (result || result.error().code == Error::conflict) continue;
     const std::span<Ended> those(ended->data(), count);
     const bool put_off = result.error().code == Error::exhausted && put_off_failures(those);
     const bool forgone = forgo_successes(those);
     const bool unsaid = forgo_delays(those);
-    if (put_off || forgone || unsaid) result = co_await commit(ended, count, &count);
+    if (put_off || forgone || unsaid) result = co_await commit(ended, count, &count, Basis::as_known);
   }
   if (count == 0) count = ended->size();
   for (const Ended& one : std::span(*ended).first(count)) {
@@ -155,13 +152,18 @@ Task<void> Job::settle_some(std::vector<Ended>* ended) {
   }
 }
 
-Task<Result<void>> Job::commit(const std::vector<Ended>* ended, std::size_t most, std::size_t* count) {
+Task<Result<void>> Job::commit(std::vector<Ended>* ended, std::size_t most, std::size_t* count, Basis basis) {
   co_await lock();
+  *count = 0;
+  Result<void> staged;
+  if (basis == Basis::read_again) staged = co_await read_again(ended);
+  if (!staged || ended->empty()) {
+    unlock();
+    co_return staged;
+  }
   queue::Entry entry = entry_;
   store::Transaction transaction;
   std::vector<Telling> tellings;
-  Result<void> staged;
-  *count = 0;
   for (const Ended& one : std::span(*ended).first(std::min(most, ended->size()))) {
     const mail::Path reader = sender_of(one.recipient);
     const bool is_new = std::ranges::find(tellings, reader, &Telling::reader) == tellings.end();

@@ -123,6 +123,7 @@ Task<Result<void>> Queue::Inside::set_aside(QueueId id, store::KeyedEntry record
 }
 
 Task<Result<std::optional<Job>>> Queue::Inside::start(Due due) {
+  scheduler.watch(due.who.id);  // a large entry is read in parts, which takes a while
   Result<std::optional<Listed>> loaded = co_await load(due.who.id);
   if (!loaded) co_return fail(loaded);
   std::optional<Recipient> found;
@@ -141,7 +142,7 @@ Task<Result<std::optional<Job>>> Queue::Inside::start(Due due) {
   for (Recipient& recipient : (*loaded)->recipients) {
     const Due its = due_of(job.entry.id, recipient);
     const bool due_now = its.at <= now || (recipient.state == RecipientState::due && its.at <= now + kTogether);
-    if (!due_now || (its.who != due.who && !scheduler.hold(its))) continue;
+    if (!due_now || (its.who != due.who && !scheduler.hold_unsettled(its))) continue;
     (recipient.state == RecipientState::held ? held_too_long : job.recipients).push_back(std::move(recipient));
   }
   Result<void> ready;

@@ -61,9 +61,24 @@ std::optional<Due> Scheduler::take(WallTime now) {
 
 bool Scheduler::hold(const Due& due) {
   const std::scoped_lock lock(mutex_);
+  return hold_locked(due);
+}
+
+bool Scheduler::hold_locked(const Due& due) {
   const auto [at, made] = held_.emplace(due.who, Held{.due = due, .next = std::nullopt});
   if (made) heap_.erase(due);
   return made || std::exchange(at->second.paused, false);
+}
+
+void Scheduler::watch(const QueueId& id) {
+  const std::scoped_lock lock(mutex_);
+  watched_ = id;
+  settled_since_watch_.clear();
+}
+
+bool Scheduler::hold_unsettled(const Due& due) {
+  const std::scoped_lock lock(mutex_);
+  return !settled_since_watch_.contains(due.who.number) && hold_locked(due);
 }
 
 void Scheduler::release(std::map<RecipientId, Held>::iterator at) {
@@ -106,6 +121,7 @@ void Scheduler::settled(const RecipientId& who) {
   {
     const std::scoped_lock lock(mutex_);
     ++settled_since_hint_;
+    if (watched_ && who.id == *watched_) settled_since_watch_.insert(who.number);
     const auto at = held_.find(who);
     if (at == held_.end()) {
       pull_frontier_back(low_water());  // nobody held it, so its next due time is on disk only: read again what is left

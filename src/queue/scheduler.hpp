@@ -37,6 +37,11 @@ class Scheduler {
   [[nodiscard]] bool has_due(WallTime now) const;
   /// Holds one more, whether it is in the heap, paused or neither. False: somebody else has it in hand.
   [[nodiscard]] bool hold(const Due& due);
+  /// From now on `hold_unsettled` knows which recipients of this entry were settled meanwhile. One reader at a time.
+  void watch(const QueueId& id);
+  /// As `hold`, for one of the watched entry that was read since `watch`. False also where it was settled meanwhile:
+  /// what was read is not what it is now.
+  [[nodiscard]] bool hold_unsettled(const Due& due);
   /// What was held is as it was: back at once, or after `not_before`.
   void give_back(const RecipientId& who, std::optional<SteadyTime> not_before);
   /// Gives those back whose pause has passed.
@@ -77,12 +82,15 @@ class Scheduler {
   [[nodiscard]] store::Key low_water() const;
   [[nodiscard]] bool is_known(const store::Key& key) const { return known_to_.empty() || key < known_to_; }
   void release(std::map<RecipientId, Held>::iterator at);
+  [[nodiscard]] bool hold_locked(const Due& due);
 
   const std::size_t active_max_;
   mutable std::mutex mutex_;
   std::set<Due> heap_;
   std::map<RecipientId, Held> held_;
   std::multimap<SteadyTime, RecipientId> pauses_;
+  std::optional<QueueId> watched_;
+  std::set<std::uint32_t> settled_since_watch_;                  // of `watched_`
   std::optional<store::Key> frontier_ = store::Key(kDuePrefix);  // nullopt: the whole index is known
   bool reading_ = false;
   std::optional<store::Key> pulled_while_reading_;  // the lowest key to which the frontier came back meanwhile

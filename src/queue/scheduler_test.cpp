@@ -285,5 +285,49 @@ TEST(Scheduler, NamesWhatWasConsumedUpToTheFirstThatIsLeft) {
   EXPECT_FALSE(scheduler.consumed());  // said once
 }
 
+/// Settles one recipient of a job in hand, and leaves the entry's record alone.
+Task<bool> settle_one(Bench* bench, Entry entry, Recipient recipient, Attempt attempt) {
+  const Outcome outcome{.attempt = attempt, .status = "4.2.1", .reply = "451 4.2.1 later", .remote = {}};
+  store::Transaction transaction;
+  const Result<Fate> fate = bench->queue->stage_settle(transaction, entry, recipient, outcome);
+  if (!fate) co_return false;
+  const Result<store::Version> committed =
+      co_await bench->store->commit(std::move(transaction), store::Durability::durable);
+  if (!committed) co_return false;
+  bench->queue->settled(entry.id, recipient.number);
+  co_return true;
+}
+
+Task<void> settle_aside(Bench* bench, Entry entry, Recipient recipient, Duration after, int* done) {
+  co_await rest(&bench->world.clock, after);
+  if (co_await settle_one(bench, std::move(entry), std::move(recipient), Attempt::held)) ++*done;
+}
+
+// Else one that was relayed while the entry was read for another recipient of it would be relayed again.
+TEST(Scheduler, WhatEndsWhileItsEntryIsReadIsNoPartOfTheNextJob) {
+  Bench bench;
+  constexpr std::uint32_t kLast = kRecipientsMax - 1;
+  constexpr int kAtOnce = 20;
+  const NewEntry made = bench.accepted(std::vector<std::string>(kRecipientsMax, "eve@away.test"));
+  const Job all = bench.next();  // more records than one read gives
+  ASSERT_EQ(all.recipients.size(), kRecipientsMax);
+  Recipient again = all.recipients[kLast];
+  std::uint32_t ended = 0;
+  while (ended + kAtOnce < kLast) {
+    ASSERT_TRUE(bench.run(settle_one(&bench, all.entry, again, Attempt::deferred)));
+    bench.world.clock.advance(hours(3));
+    int done = 0;
+    for (int i = 0; i < kAtOnce; ++i) {
+      const Duration after = std::chrono::microseconds(100 * i);
+      spawn(&bench.world.shard, "settle", settle_aside(&bench, all.entry, all.recipients[ended++], after, &done));
+    }
+    const Job next = bench.next();
+    while (done < kAtOnce) ASSERT_TRUE(bench.world.step());
+    ASSERT_EQ(next.recipients.size(), 1U) << "besides number " << next.recipients.front().number;
+    ASSERT_EQ(next.recipients[0].number, kLast);
+    again = next.recipients[0];
+  }
+}
+
 }  // namespace
 }  // namespace postrider::queue::test
