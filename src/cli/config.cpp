@@ -249,9 +249,9 @@ class Loader {
 
   void check_whole() {
     const Config& config = out_.config;
-    if (!out_.mistakes.empty()) return;  // what is missing may be what is wrong above
-    if (config.hostname.empty()) out_.mistakes.push_back({config.file, 1, 1, "hostname is not set"});
-    if (config.data_dir.empty()) out_.mistakes.push_back({config.file, 1, 1, "data_dir is not set"});
+    const bool is_good = out_.mistakes.empty();  // else what is missing may be what is wrong above
+    if (is_good && config.hostname.empty()) out_.mistakes.push_back({config.file, 1, 1, "hostname is not set"});
+    if (is_good && config.data_dir.empty()) out_.mistakes.push_back({config.file, 1, 1, "data_dir is not set"});
     check_mail(&out_, mail_);
   }
 

@@ -126,7 +126,7 @@ class MailCheck {
     const std::string& path = domain.recipients.path;
     const Result<std::string> text = read_named_file(path);
     if (!text)
-      return mistake(at, fmt::format("recipients of {}: {} {}", domain.name.text(), path, text.error().detail));
+      return mistake(at, fmt::format("recipients of {}: {}: {}", domain.name.text(), path, text.error().detail));
     std::vector<directory::FileMistake> found;
     config_.recipient_lists[domain.name] = std::make_shared<const directory::RecipientList>(
         directory::RecipientList::parse(*text, domain.name, path, found));
@@ -160,7 +160,7 @@ class MailCheck {
       return mistake(at, "[[alias_file]] wants domain = \"DOMAIN\" for its names (there is no local [[domain]] here)");
     }
     Result<std::string> text = read_named_file(file.path);
-    if (!text) return mistake(at, fmt::format("[[alias_file]] {} {}", file.path, text.error().detail));
+    if (!text) return mistake(at, fmt::format("[[alias_file]] {}: {}", file.path, text.error().detail));
     directory::ParsedAliases parsed = directory::parse_alias_file({.path = file.path, .text = std::move(*text)},
                                                                   file.format, *domain, &read_included);
     add_all(loaded_.mistakes, parsed.mistakes);

@@ -345,6 +345,13 @@ TEST(Config, AllMistakesAreShownAtOnce) {
   const LoadedConfig loaded =
       load_config(folder.write("postrider.toml", "hostname = 1\ndata_dir = 2\nfoo = 3\n[smtp]\nbar = 4\n"));
   EXPECT_EQ(loaded.mistakes.size(), 4U);
+  folder.write("aliases", "a: |b\nc: /d\n");
+  folder.write("list", "x@other.test\n");
+  const LoadedConfig files = load_config(folder.write(
+      "files.toml", std::string(kGood) + "foo = 3\n[[domain]]\nname = \"a.test\"\n[[domain]]\nname = \"b.test\"\n"
+                                         "kind = \"relay\"\nrecipients = \"file:list\"\n"
+                                         "[[alias_file]]\npath = \"aliases\"\n"));
+  EXPECT_EQ(files.mistakes.size(), 4U);  // those of the files that it names too
 }
 
 TEST(Config, MissingKeysAndFilesAreMistakes) {
