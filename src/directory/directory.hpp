@@ -139,9 +139,10 @@ class Directory {
 
   /// Exact account, alias, then both without the subaddress, postmaster (5321 §4.5.1: always taken in a local domain
   /// with an account), catch-all. Aliases are followed within the limits above; a loop or too many targets gives
-  /// Unknown. Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown.
-  /// In an alias domain what is no alias there is the same local part in the domain that it stands for. In a relay
-  /// domain what is no alias is Relayed, or Unknown where its file does not list it (postmaster is always there).
+  /// Unknown. Targets of an alias that do not exist (any more) are left out, unless none is left: then Unknown. An
+  /// alias `postmaster` that would be Unknown is passed over. In an alias domain what is no alias there is the same
+  /// local part in the domain that it stands for. In a relay domain what is no alias is Relayed, or Unknown where its
+  /// file does not list it (postmaster is always there).
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
   /// A login without a domain is in the local domain, where there is only one.

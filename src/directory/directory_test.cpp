@@ -106,6 +106,24 @@ TEST(Resolve, PostmasterOfTheDomainComesFirstAndNeverLeadsNowhere) {
   }
 }
 
+TEST(Resolve, AnAliasPostmasterThatLeadsNowhereIsNoEnd) {
+  Rig rig;
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  ASSERT_EQ(rig.add_account("ann@here.test"), "ok");
+  ASSERT_EQ(rig.add_alias("postmaster@here.test", {"root@here.test"}), "ok");  // Debian's /etc/aliases
+  EXPECT_EQ(rig.resolve("postmaster@here.test"), "ann@here.test(1)");
+  EXPECT_EQ(rig.resolve("Postmaster+x@here.test"), "ann@here.test(1)");
+  EXPECT_EQ(rig.resolve("root@here.test"), "no such user");
+  ASSERT_EQ(rig.add_alias("root@here.test", {"postmaster@here.test"}), "ok");  // a loop
+  EXPECT_EQ(rig.resolve("postmaster@here.test"), "ann@here.test(1)");
+  ASSERT_EQ(rig.remove_alias("root@here.test", {}), "ok");
+  ASSERT_EQ(rig.add_alias("root@here.test", {"far@away.test"}), "ok");
+  EXPECT_EQ(rig.resolve("postmaster@here.test"), "far@away.test");
+  ASSERT_EQ(rig.add_alias("x@here.test", {"x2@here.test"}), "ok");
+  ASSERT_EQ(rig.add_alias("x2@here.test", {"x@here.test"}), "ok");
+  EXPECT_EQ(rig.resolve("x@here.test"), "alias loop");
+}
+
 TEST(Resolve, TakesThePostmasterOfTheHostNameAndWhatTheSandboxCatches) {
   Settings settings;
   settings.hostname = domain("mx.test");

@@ -25,12 +25,13 @@ class Resolver {
     if (!domain) co_return fail(domain);
     if (!*domain) co_return Found::not_ours;
     const DomainRecord record = std::move(**domain);
+    const std::size_t path_length = path_.size();
     std::optional<Result<Found>> matched = co_await match(address, address, depth);
-    if (matched) co_return std::move(*matched);
+    if (matched && !is_lost_postmaster(address, *matched, path_length)) co_return std::move(*matched);
     const std::optional<mail::Address> base = without_subaddress(address, record.subaddress);
     if (base) {
       matched = co_await match(*base, address, depth);
-      if (matched) co_return std::move(*matched);
+      if (matched && !is_lost_postmaster(*base, *matched, path_length)) co_return std::move(*matched);
     }
     const mail::Address& name = base ? *base : address;
     if (record.kind == DomainKind::alias) co_return co_await elsewhere(address, record, depth);
@@ -80,6 +81,15 @@ class Resolver {
     Result<Found> found = co_await follow(std::move(key), std::move((*alias)->targets), depth);
     owner_ = std::move(outer);
     co_return found;
+  }
+
+  /// What is there as `postmaster` leads nowhere (`postmaster: root` and no root): the search goes on, as no domain may
+  /// be without one (5321 §4.5.1).
+  bool is_lost_postmaster(const mail::Address& name, const Result<Found>& matched, std::size_t path_length) {
+    if (!matched || *matched != Found::unknown || !iequals_ascii(name.local_part(), "postmaster")) return false;
+    problem_.reset();
+    path_.resize(path_length);
+    return true;
   }
 
   /// `owner-NAME` beside the alias NAME; nullopt: there is none, so it is no list.
