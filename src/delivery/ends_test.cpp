@@ -235,5 +235,35 @@ TEST(Ends, ManyGroupsAreAllSettledThoughOthersChangeTheEntry) {
   EXPECT_EQ(scene.hop.messages, kGroups);
 }
 
+// Not the postmaster of the domain where the recipient is, to whom the message is none of its business.
+TEST(Ends, AFailureOfASenderHereWhoIsGoneIsOurPostmasters) {
+  Scene scene("", {{.domain = "*", .via = {"10.0.0.1:25"}}}, std::chrono::milliseconds(3),
+              {{address("postmaster@here.test"), {address("ann@here.test")}, directory::Source::file}});
+  queue::NewEntry entry = scene.entry("gone@away.test");
+  entry.reverse_path = mail::Path(address("nobody@here.test"));
+  scene.carry(std::move(entry));
+  EXPECT_FALSE(scene.hop.commands.contains("postmaster@away.test"));
+  EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
+}
+
+// Else nothing of the message could be settled, and what was relayed would go out again every minute.
+TEST(Ends, AFailureOfASenderThatStandsForMoreThanAnEntryHoldsIsPostmasters) {
+  directory::AliasRecord staff{.address = address("staff@here.test"), .targets = {}, .source = directory::Source::file};
+  for (std::size_t i = 0; i <= queue::kRecipientsMax; ++i)
+    staff.targets.push_back(address("s" + std::to_string(i) + "@away.test"));
+  Scene scene("", {{.domain = "*", .via = {"10.0.0.1:25"}}}, std::chrono::milliseconds(3),
+              {staff, {address("postmaster@here.test"), {address("ann@here.test")}, directory::Source::file}});
+  queue::NewEntry entry = scene.entry("eve@away.test");
+  entry.reverse_path = mail::Path(address("staff@here.test"));
+  entry.recipients[0].request.notify = NotifyOn{.success = true, .failure = true, .delay = false};
+  entry.recipients.push_back(
+      {.address = address("gone@away.test"), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  const queue::QueueId id = entry.id;
+  scene.carry(std::move(entry));
+  EXPECT_EQ(scene.hop.messages, 1);
+  EXPECT_TRUE(left(scene, id).empty());
+  EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
+}
+
 }  // namespace
 }  // namespace postrider::delivery

@@ -78,6 +78,7 @@ Task<Result<std::vector<queue::NewRecipient>>> Reporter::addressees(mail::Addres
     for (const directory::Target& target : deliverable->targets) {
       out.push_back({.address = target.address, .original = std::nullopt, .account = target.account, .request = {}});
     }
+    if (out.size() > queue::kRecipientsMax) out.clear();  // an alias of more than an entry holds is no reader
   }
   co_return out;
 }
@@ -108,10 +109,12 @@ Task<Result<Reporter::Reader>> Reporter::find_reader(queue::QueueId id, mail::Pa
     reader.recipients = std::move(*found);
   }
   if (reader.recipients.empty() && is_failure(kind)) {
-    // A stranger's failure, or a sender here who is gone: postmaster hears of it.
+    // A stranger's failure, or a sender here who is gone: postmaster hears of it, of the domain that is ours.
+    const bool is_notice = kind == ReportKind::notice || sender.is_null();
     reader.address = settings_.postmaster;
     if (!reader.address) {
-      const Result<mail::Address> made = mail::Address::make("postmaster", failed_domain);
+      const Result<mail::Address> made =
+          mail::Address::make("postmaster", is_notice ? failed_domain : sender.address().domain());
       if (made) reader.address = *made;
     }
     if (reader.address) {

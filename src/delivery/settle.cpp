@@ -37,8 +37,8 @@ std::string_view name_of(queue::Attempt attempt) {
   return "unknown";
 }
 
-/// No room for the report that a failure leads to (SECURITY R8: someone hears of it): tried again by the retry table,
-/// when there may be room. False: there are no failures, the report is not what is in the way.
+/// No room for the report that a failure leads to (SECURITY R8: someone hears of it), or it cannot be made: tried again
+/// by the retry table, when that may be otherwise. False: there are no failures, the report is not what is in the way.
 bool put_off_failures(std::span<Ended> ended) {
   bool any = false;
   for (Ended& one : ended) {
@@ -133,7 +133,8 @@ Task<void> Job::settle_some(std::vector<Ended>* ended) {
     }
     if (result || result.error().code == Error::conflict) continue;
     const std::span<Ended> those(ended->data(), count);
-    const bool put_off = result.error().code == Error::exhausted && put_off_failures(those);
+    const bool is_for_now = result.error().code != Error::exhausted && is_transient(result.error().code);
+    const bool put_off = !is_for_now && put_off_failures(those);
     const bool forgone = forgo_successes(those);
     const bool unsaid = forgo_delays(those);
     if (put_off || forgone || unsaid) result = co_await commit(ended, count, &count, Basis::as_known);

@@ -166,9 +166,11 @@ inline const net::Address kOwn = net::Address::v4({10, 9, 9, 9});
 
 struct Scene {
   explicit Scene(std::string offers, std::vector<route::StaticRoute> routes = {{.domain = "*", .via = {"10.0.0.1:25"}}},
-                 Duration store_latency = std::chrono::milliseconds(3))
+                 Duration store_latency = std::chrono::milliseconds(3),
+                 std::vector<directory::AliasRecord> aliases = {})
       : hop{.offers = std::move(offers)},
         store{{.disk = &disk, .random = &random, .latency_max = store_latency}},
+        directory{&store, &workers, &random, &world.clock, with(std::move(aliases))},
         router{&resolver,
                &random,
                {.routes = std::move(routes), .port = 25, .hostname = "mx.here.test", .own_addresses = {}}} {
@@ -180,6 +182,12 @@ struct Scene {
     ann = test::run(world, directory.add_account(address("ann@here.test"), Secret("pw"))).value().id;
     bob = test::run(world, directory.add_account(address("bob@here.test"), Secret("pw"))).value().id;
     hops.open(&hop, kHop);
+  }
+
+  static directory::Settings with(std::vector<directory::AliasRecord> aliases) {
+    directory::Settings settings;
+    settings.aliases = std::move(aliases);
+    return settings;
   }
 
   queue::NewEntry entry(std::string_view recipient) {
@@ -268,7 +276,7 @@ struct Scene {
   store::SimDisk disk;
   store::SimStore store;
   InlineWorkers workers;
-  directory::Directory directory{&store, &workers, &random, &world.clock, {}};
+  directory::Directory directory;
   mailbox::Mailboxes mailboxes{&store, &world.clock, &random};
   dns::SimResolver resolver{&random};
   route::Router router;
