@@ -246,6 +246,20 @@ TEST(Ends, AFailureOfASenderHereWhoIsGoneIsOurPostmasters) {
   EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
 }
 
+// What a stranger sent to an alias here is held for our postmaster, though the target is elsewhere.
+TEST(Ends, AStrangersFailureBehindAnAliasIsNoticedByOurPostmaster) {
+  Scene scene("", {{.domain = "*", .via = {"10.0.0.1:25"}}}, std::chrono::milliseconds(3),
+              {{address("postmaster@here.test"), {address("ann@here.test")}, directory::Source::file}});
+  queue::NewEntry entry = scene.entry("gone@away.test");
+  entry.recipients[0].original = address("eve@here.test");
+  entry.reverse_path = mail::Path(address("stranger@far.test"));
+  entry.report_to = queue::ReportTo::postmaster;
+  const queue::QueueId id = entry.id;
+  scene.carry(std::move(entry));
+  EXPECT_EQ(left(scene, id).size(), 1U);
+  EXPECT_TRUE(has_all(scene.report(), {"gone@away.test", "550 5.1.1"}));
+}
+
 // Else nothing of the message could be settled, and what was relayed would go out again every minute.
 TEST(Ends, AFailureOfASenderThatStandsForMoreThanAnEntryHoldsIsPostmasters) {
   directory::AliasRecord staff{.address = address("staff@here.test"), .targets = {}, .source = directory::Source::file};

@@ -157,7 +157,8 @@ Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction*
                                                              std::vector<Reported> recipients, ReportKind kind) {
   using Report = std::optional<queue::NewEntry>;
   const queue::Recipient& first = recipients.front().recipient;
-  mail::Domain domain = first.address.domain();
+  mail::Domain domain =
+      first.original.value_or(first.address).domain();  // of an alias' target elsewhere the alias' own
   mail::Path sender = first.reverse_path.value_or(entry.reverse_path);
   queue::QueueId id = entry.id;
   Result<Reader> reader = co_await find_reader(std::move(id), std::move(sender), std::move(domain), kind);
