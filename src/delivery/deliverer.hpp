@@ -51,7 +51,8 @@ struct Rooms {
 struct Settings {
   RelaySettings relay;
   std::string hostname;
-  /// Who gets the notices about held recipients; when unset, postmaster of the recipient's domain where it is ours.
+  /// Who gets the notices about held recipients; when unset, postmaster of the recipient's domain where it is ours,
+  /// else of this host.
   std::optional<mail::Address> postmaster;
   Planted planted = Planted::nothing;
 };

@@ -122,6 +122,17 @@ TEST(Ends, AListsOwnerIsItsSenderInEveryWay) {
   EXPECT_TRUE(has_all(scene.report(), {"Action: failed\r\n", "gone@away.test"}));
 }
 
+TEST(Ends, PostmasterHereHearsOfAStrangersFailureInAnotherDomain) {
+  Scene scene("250-PIPELINING\r\n");
+  queue::NewEntry entry = scene.entry("gone@away.test");  // in a relay domain, or by an alias
+  entry.reverse_path = mail::Path(address("stranger@far.test"));
+  entry.report_to = queue::ReportTo::postmaster;
+  scene.carry(entry);
+  EXPECT_TRUE(has_all(scene.report(), {"To: <postmaster@mx.here.test>\r\n", "Action: failed\r\n", "gone@away.test"}));
+  EXPECT_EQ(left(scene, entry.id).size(), 1U);  // held
+  EXPECT_FALSE(scene.hop.commands.contains("RCPT TO:<postmaster@")) << scene.hop.commands;
+}
+
 TEST(Ends, EachOfManyReadersHearsOnce) {
   Scene scene("", {{.domain = "away.test", .via = {"error:5.1.2 no such way"}}});
   queue::NewEntry entry = scene.entry("r0@away.test");

@@ -99,6 +99,18 @@ Task<Result<std::string>> Reporter::original_headers(store::Content content) {
   co_return headers;
 }
 
+Task<Result<std::optional<mail::Address>>> Reporter::postmaster_of(mail::Domain domain) {
+  using Postmaster = std::optional<mail::Address>;
+  if (settings_.postmaster) co_return settings_.postmaster;
+  mail::Domain asked = domain;
+  const Result<bool> is_ours = co_await rooms_.directory->is_local(std::move(asked));
+  if (!is_ours) co_return fail(is_ours);
+  Result<mail::Domain> host = mail::Domain::parse(settings_.hostname);
+  if (!*is_ours && !host) co_return Postmaster();
+  const Result<mail::Address> made = mail::Address::make("postmaster", *is_ours ? domain : *host);
+  co_return made ? Postmaster(*made) : Postmaster();
+}
+
 Task<Result<Reporter::Reader>> Reporter::find_reader(queue::QueueId id, mail::Path sender, mail::Domain failed_domain,
                                                      ReportKind kind) {
   Reader reader;
@@ -111,12 +123,10 @@ Task<Result<Reporter::Reader>> Reporter::find_reader(queue::QueueId id, mail::Pa
   if (reader.recipients.empty() && is_failure(kind)) {
     // A stranger's failure, or a sender here who is gone: postmaster hears of it, of the domain that is ours.
     const bool is_notice = kind == ReportKind::notice || sender.is_null();
-    reader.address = settings_.postmaster;
-    if (!reader.address) {
-      const Result<mail::Address> made =
-          mail::Address::make("postmaster", is_notice ? failed_domain : sender.address().domain());
-      if (made) reader.address = *made;
-    }
+    if (!is_notice) failed_domain = sender.address().domain();
+    Result<std::optional<mail::Address>> postmaster = co_await postmaster_of(std::move(failed_domain));
+    if (!postmaster) co_return fail(postmaster);
+    reader.address = std::move(*postmaster);
     if (reader.address) {
       Result<std::vector<queue::NewRecipient>> found = co_await addressees(*reader.address);
       if (!found) co_return fail(found);

@@ -40,6 +40,8 @@ class Reporter {
 
  private:
   [[nodiscard]] Task<Result<std::vector<queue::NewRecipient>>> addressees(mail::Address address);
+  /// Who hears of failures that nobody else can hear of: postmaster of `domain` where it is ours, else of this host.
+  [[nodiscard]] Task<Result<std::optional<mail::Address>>> postmaster_of(mail::Domain domain);
   /// Who reads the report, and where it goes; no recipients: nobody is there.
   struct Reader {
     std::optional<mail::Address> address;

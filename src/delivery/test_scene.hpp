@@ -187,6 +187,7 @@ struct Scene {
   static directory::Settings with(std::vector<directory::AliasRecord> aliases) {
     directory::Settings settings;
     settings.aliases = std::move(aliases);
+    settings.hostname = mail::Domain::parse("mx.here.test").value();
     return settings;
   }
 
