@@ -89,6 +89,33 @@ TEST(Ends, AThousandFailuresAtOnceAreOneReport) {
   EXPECT_TRUE(left(scene, entry.id).empty());
 }
 
+TEST(Ends, FailuresAtSeveralDestinationsAreOneReport) {
+  Scene scene("250-PIPELINING\r\n", {{.domain = "closed.test", .via = {"error:5.7.1 closed"}},
+                                     {.domain = "gone.test", .via = {"mx"}},
+                                     {.domain = "lost.test", .via = {"mx"}},
+                                     {.domain = "*", .via = {"10.0.0.1:25"}}});
+  queue::NewEntry entry = scene.entry("r@closed.test");
+  for (const char* const one : {"r@gone.test", "r@lost.test", "taken@away.test", "later@away.test"})
+    entry.recipients.push_back(
+        {.address = address(one), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  scene.carry(entry, "Subject: x\r\n\r\nx\r\n", minutes(1));
+  const std::string report = scene.report();  // one message
+  for (const char* const one : {"r@closed.test", "r@gone.test", "r@lost.test"})
+    EXPECT_EQ(count_of(report, fmt::format("rfc822;{}\r\n", one)), 1U) << report;
+  EXPECT_EQ(count_of(report, "Final-Recipient: "), 3U);
+  EXPECT_EQ(left(scene, entry.id).size(), 1U);
+}
+
+TEST(Ends, AReportDoesNotWaitForASlowDestination) {
+  Scene scene("", {{.domain = "gone.test", .via = {"mx"}}, {.domain = "*", .via = {"10.0.0.1:25"}}});
+  scene.hop.greeting = "";  // waited for: 300 s
+  queue::NewEntry entry = scene.entry("r@gone.test");
+  entry.recipients.push_back(
+      {.address = address("a@slow.test"), .original = std::nullopt, .account = std::nullopt, .request = {}});
+  scene.carry(entry, "Subject: x\r\n\r\nx\r\n", std::chrono::seconds(40));
+  EXPECT_EQ(count_of(scene.report(), "rfc822;r@gone.test\r\n"), 1U);
+}
+
 TEST(Ends, LongRepliesOfManyStillFitTransactions) {
   Scene scene("", {{.domain = "*", .via = {"error:5.1.2 " + std::string(480, 'x')}}});
   const std::string domain =

@@ -137,16 +137,30 @@ Task<void> Job::run(std::shared_ptr<Job> job) {
       elsewhere.push_back(std::move(recipient));
     }
   }
-  if (elsewhere.empty()) co_return;
-  Groups groups = co_await job->find_groups(std::move(elsewhere));
-  if (groups.empty()) co_return;
-  Shard* const shard = co_await this_shard();
-  const Completion<bool> all;
+  if (!elsewhere.empty()) {
+    Groups groups = co_await job->find_groups(std::move(elsewhere));
+    co_await carry_all(job, std::move(groups));
+  }
+  co_await job->tell_gathered();
+}
+
+Task<void> Job::carry_all(std::shared_ptr<Job> job, Groups groups) {
   job->carrying_ = groups.size();
-  job->carried_ = [all] { all.set(true); };
-  for (std::size_t i = 1; i < groups.size(); ++i) spawn(shard, "delivery.carry", carry(job, std::move(groups[i])));
-  co_await carry(job, std::move(groups.front()));
-  (void)co_await all.wait();
+  if (groups.size() == 1) {
+    co_await carry(job, std::move(groups.front()));
+    co_return;
+  }
+  Shard* const shard = co_await this_shard();
+  for (Group& group : groups) spawn(shard, "delivery.carry", carry(job, std::move(group)));
+  while (job->carrying_ > 0) {
+    const SteadyTime until = job->gathered_.empty() ? SteadyTime::never() : job->gathered_since_ + kReportsGatheredFor;
+    const Result<void> changed = co_await job->changed_.wait(until);
+    if (changed) {
+      job->changed_.clear();
+    } else {
+      co_await job->tell_gathered();
+    }
+  }
 }
 
 Task<std::vector<queue::Recipient>> Job::take_orders() {
@@ -240,7 +254,8 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
     outcome.retry = std::move(down.retry);
     co_await job->settle_all(std::move(group.recipients), std::move(outcome));
   }
-  if (--job->carrying_ == 0) job->carried_();
+  --job->carrying_;
+  job->changed_.set();
 }
 
 Task<void> Job::carry_now(std::shared_ptr<Job> job, Group group, Destinations::Slot slot) {
@@ -291,6 +306,10 @@ RelayMessage Job::message_of(const Group& group) const {
                        .arrival = entry_.arrival,
                        .recipient_requests = {}};
   if (!message.has_eight_bit) message.request.utf8 = mail::Utf8::no;
+  if (group.reverse_path != entry_.reverse_path) {  // 3461 §5.2.7.3: what a list's poster asked for ends at the list
+    message.request.envelope_id.clear();
+    message.request.returned = mail::ReturnContent::unsaid;
+  }
   bool asked = false;
   for (const queue::Recipient& recipient : group.recipients) {
     message.recipients.push_back(recipient.address);

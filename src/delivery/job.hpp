@@ -42,6 +42,8 @@ struct Ended {
   queue::Outcome outcome;
 };
 
+inline constexpr Duration kReportsGatheredFor = std::chrono::seconds(30);
+
 class Job {
  public:
   /// The job's recipients are counted in `Workshop::recipients` already; this object takes them off.
@@ -70,6 +72,8 @@ class Job {
   /// By where they go, without asking for names. Those that go nowhere over the network are settled or delivered.
   [[nodiscard]] Task<Groups> find_groups(std::vector<queue::Recipient> recipients);
   [[nodiscard]] Task<void> end_here(Group group);
+  /// Carries groups side by side. What is to be reported waits for the last of them, at most kReportsGatheredFor.
+  [[nodiscard]] static Task<void> carry_all(std::shared_ptr<Job> job, Groups groups);
   [[nodiscard]] static Task<void> carry(std::shared_ptr<Job> job, Group group);
   [[nodiscard]] static Task<void> carry_now(std::shared_ptr<Job> job, Group group, Destinations::Slot slot);
   [[nodiscard]] RelayMessage message_of(const Group& group) const;
@@ -87,9 +91,13 @@ class Job {
 
   // settle.cpp
   [[nodiscard]] Task<void> settle_all(std::vector<queue::Recipient> recipients, queue::Outcome outcome);
-  /// Commits outcomes, with the reports that they lead to: as many in one commit as it takes, so that whoever hears of
-  /// them hears once. Those that could not be committed are given back.
+  /// Commits outcomes; those that somebody is to be told of are gathered until `tell_gathered`, so that a message's
+  /// failures at several destinations are one report. Until then they are in the queue as they were.
   [[nodiscard]] Task<void> settle(std::vector<Ended> ended);
+  [[nodiscard]] Task<void> tell_gathered();
+  /// Commits outcomes that were judged, with the reports that they lead to: as many in one commit as it takes, so that
+  /// whoever hears of them hears once. Those that could not be committed are given back.
+  [[nodiscard]] Task<void> settle_now(std::vector<Ended> ended);
   /// The first of `ended`: those leave it.
   [[nodiscard]] Task<void> settle_some(std::vector<Ended>* ended);
   /// What a commit works from.
@@ -120,8 +128,10 @@ class Job {
   std::size_t in_hand_;
   bool locked_ = false;
   std::deque<std::function<void()>> waiting_;
-  std::size_t carrying_ = 0;       // groups under way
-  std::function<void()> carried_;  // wakes `run` when the last group has ended
+  std::size_t carrying_ = 0;     // groups under way
+  std::vector<Ended> gathered_;  // ends that are to be told
+  SteadyTime gathered_since_{};
+  Signal changed_;  // a group has ended, or something was gathered
 };
 
 }  // namespace postrider::delivery

@@ -170,6 +170,10 @@ Task<Result<std::optional<queue::NewEntry>>> Reporter::stage(store::Transaction*
   mail::Domain domain =
       first.original.value_or(first.address).domain();  // of an alias' target elsewhere the alias' own
   mail::Path sender = first.reverse_path.value_or(entry.reverse_path);
+  if (sender != entry.reverse_path) {  // 3461 §5.2.7.3: the owner of a list asked for nothing
+    entry.request.envelope_id.clear();
+    entry.request.returned = mail::ReturnContent::unsaid;
+  }
   queue::QueueId id = entry.id;
   Result<Reader> reader = co_await find_reader(std::move(id), std::move(sender), std::move(domain), kind);
   if (!reader) co_return fail(reader);

@@ -13,6 +13,7 @@ namespace postrider::delivery {
 struct Job::Telling {
   ReportKind kind;
   mail::Path reader;
+  mail::Domain domain;  ///< of a notice: whose postmaster reads it
   std::vector<Reported> about;
 };
 
@@ -106,8 +107,29 @@ Task<void> Job::settle_all(std::vector<queue::Recipient> recipients, queue::Outc
 }
 
 Task<void> Job::settle(std::vector<Ended> ended) {
+  const queue::Queue& queue = *workshop_->rooms.queue;
+  for (Ended& one : ended) one.outcome = queue.judged(entry_, one.recipient, one.outcome);
+  const auto is_for_now = [&](const Ended& one) {
+    if (one.outcome.attempt == queue::Attempt::deferred) return !queue.is_late(entry_, one.recipient);
+    return one.outcome.attempt != queue::Attempt::failed;
+  };
+  const auto told = std::ranges::partition(ended, is_for_now);
+  if (!told.empty() && gathered_.empty()) {
+    gathered_since_ = workshop_->doors.clock->steady();
+    changed_.set();
+  }
+  gathered_.insert(gathered_.end(), std::move_iterator(told.begin()), std::move_iterator(told.end()));
+  ended.erase(told.begin(), told.end());
+  if (!ended.empty()) co_await settle_now(std::move(ended));
+}
+
+Task<void> Job::tell_gathered() {
+  std::vector<Ended> gathered = std::exchange(gathered_, {});
+  if (!gathered.empty()) co_await settle_now(std::move(gathered));
+}
+
+Task<void> Job::settle_now(std::vector<Ended> ended) {
   const std::size_t all = ended.size();
-  for (Ended& one : ended) one.outcome = workshop_->rooms.queue->judged(entry_, one.recipient, one.outcome);
   // Failures first, and those with one reader in a row, so that they are reported together.
   const auto order_of = [this](const Ended& one) {
     return std::tuple(one.outcome.attempt != queue::Attempt::failed, sender_of(one.recipient).text(),
@@ -167,8 +189,12 @@ Task<Result<void>> Job::commit(std::vector<Ended>* ended, std::size_t most, std:
   std::vector<Telling> tellings;
   for (const Ended& one : std::span(*ended).first(std::min(most, ended->size()))) {
     const mail::Path reader = sender_of(one.recipient);
-    const bool is_new = std::ranges::find(tellings, reader, &Telling::reader) == tellings.end();
-    if (is_new && tellings.size() >= kReportsACommitMax) break;
+    const mail::Domain domain = one.recipient.original.value_or(one.recipient.address).domain();
+    const bool to_sender = entry.report_to == queue::ReportTo::sender;
+    const auto has_reader = [&](const Telling& telling) {
+      return telling.reader == reader && (to_sender || telling.domain == domain);
+    };
+    if (tellings.size() >= kReportsACommitMax && std::ranges::none_of(tellings, has_reader)) break;
     const Result<queue::Fate> fate =
         workshop_->rooms.queue->stage_settle(transaction, entry, one.recipient, one.outcome);
     ++*count;
@@ -177,9 +203,13 @@ Task<Result<void>> Job::commit(std::vector<Ended>* ended, std::size_t most, std:
       break;
     }
     if (const std::optional<ReportKind> kind = kind_of(*fate, one.outcome.attempt)) {
-      const auto same = [&](const Telling& telling) { return telling.kind == *kind && telling.reader == reader; };
+      const auto same = [&](const Telling& telling) {
+        return telling.kind == *kind && telling.reader == reader &&
+               (*kind != ReportKind::notice || telling.domain == domain);
+      };
       auto at = std::ranges::find_if(tellings, same);
-      if (at == tellings.end()) at = tellings.insert(at, {.kind = *kind, .reader = reader, .about = {}});
+      if (at == tellings.end())
+        at = tellings.insert(at, {.kind = *kind, .reader = reader, .domain = domain, .about = {}});
       at->about.push_back({one.recipient, one.outcome});
     }
     if (*count % kEndsBetweenLooks == 0 && is_full(transaction)) break;

@@ -63,22 +63,36 @@ class EntryReader {
   std::size_t recipients_ = 0;
 };
 
+Task<void> scan_into(store::Store* store, store::KeyRange range, std::size_t records_max,
+                     Completion<Result<store::Page>> done) {
+  done.set(co_await store->scan(std::move(range), records_max));
+}
+
 }  // namespace
 
 Task<Result<ListPage>> Queue::Inside::read_range(std::optional<QueueId> after, std::size_t read_max) {
+  Shard* const shard = co_await this_shard();
   EntryReader reader(std::max<std::size_t>(read_max, 1));
   store::KeyRange range = store::range_of_prefix(kEntryPrefix);
   const store::Key end = range.to;
   if (after) range.from = store::range_of_prefix(entry_key(*after)).to;
-  std::size_t records_max = kFirstRecords;
+  // An entry with one recipient is two records; the one after them says that it is whole.
+  std::size_t records_max = std::min(std::max(reader.left() * 2 + 1, kFirstRecords), kEntriesPageMax);
+  Result<store::Page> page = co_await store->scan(std::move(range), records_max);
   for (;;) {
-    // An entry with one recipient is two records; the one after them says that it is whole.
-    records_max = std::clamp(reader.left() * 2 + 1, records_max, kEntriesPageMax);
-    Result<store::Page> page = co_await store->scan(std::move(range), records_max);
     if (!page) co_return fail(page);
+    // The next records are read while these are put together, where more will be wanted.
+    std::optional<Completion<Result<store::Page>>> ahead;
+    const bool wants_more = page->next && reader.left() * 2 > page->entries.size();
+    if (wants_more) {
+      records_max = std::min(records_max * 2, kEntriesPageMax);
+      ahead.emplace();
+      spawn(shard, "queue.read_ahead", scan_into(store, {.from = *page->next, .to = end}, records_max, *ahead));
+    }
     for (store::KeyedEntry& record : page->entries) {
       const EntryReader::Took took = reader.take(record);
       if (took == EntryReader::Took::full) {
+        if (ahead) (void)co_await ahead->wait();  // a task of ours does not outlive us
         const QueueId last = reader.entries().back().entry.id;
         co_return ListPage{.entries = std::move(reader.entries()), .next = last};
       }
@@ -89,14 +103,21 @@ Task<Result<ListPage>> Queue::Inside::read_range(std::optional<QueueId> after, s
         continue;
       }
       const Result<void> aside = co_await set_aside(key->id, std::move(record));
-      if (!aside && aside.error().code != Error::conflict) co_return fail(aside);  // conflict: it has changed since
+      if (!aside && aside.error().code != Error::conflict) {  // conflict: it has changed since
+        if (ahead) (void)co_await ahead->wait();
+        co_return fail(aside);
+      }
     }
     if (!page->next) {
       reader.close();
       co_return ListPage{.entries = std::move(reader.entries()), .next = std::nullopt};
     }
-    range = {.from = std::move(*page->next), .to = end};
-    records_max = std::min(records_max * 2, kEntriesPageMax);
+    if (ahead) {
+      page = co_await ahead->wait();
+    } else {
+      store::KeyRange rest{.from = std::move(*page->next), .to = end};
+      page = co_await store->scan(std::move(rest), std::min(reader.left() * 2 + 1, kEntriesPageMax));
+    }
   }
 }
 

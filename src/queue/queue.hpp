@@ -291,6 +291,9 @@ class Queue {
   /// When it is tried for the last time: "will retry until" in a report of a delay.
   [[nodiscard]] WallTime last_try_at(const Entry& entry, const Recipient& recipient) const;
 
+  /// A deferral now is one that the sender hears of (Fate::report_delay).
+  [[nodiscard]] bool is_late(const Entry& entry, const Recipient& recipient) const;
+
   /// Puts the end of one attempt, as it was judged, into `transaction`: the recipient's next due time (by the retry
   /// table, also when the entry's time is over: then something else was in the way of its end), its way out of the
   /// queue or into hold, and the trace event. The caller adds what belongs to the same instant (the mailbox append, the

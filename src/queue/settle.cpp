@@ -96,6 +96,11 @@ std::optional<WallTime> Queue::Inside::warned_at(const Entry& entry, const Recip
   return released_at(entry.request, entry.arrival) + std::chrono::ceil<std::chrono::microseconds>(after);
 }
 
+bool Queue::is_late(const Entry& entry, const Recipient& recipient) const {
+  const std::optional<WallTime> warned = inside_->warned_at(entry, recipient);
+  return warned && inside_->clock->wall() >= *warned;
+}
+
 Fate Queue::Inside::stage_success(store::Transaction& transaction, Entry& entry, const Recipient& recipient,
                                   const Outcome& outcome, std::string_view what) {
   const std::string address = recipient.address.text();
