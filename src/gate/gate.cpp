@@ -182,6 +182,7 @@ Task<Verdict> Gate::check_relayed(mail::Address address, mail::Path sender, bool
                         "recipient.refused_by_next_hop");
       break;
     case RecipientProbe::Answer::Kind::unknown:
+    case RecipientProbe::Answer::Kind::not_asked:
       verdict = refused(450, "4.1.1", "The recipient cannot be verified now, try again later", "recipient.unverified");
       break;
   }
@@ -195,6 +196,7 @@ Task<RecipientProbe::Answer> Gate::ask_next_hop(mail::Address address) {
   const SteadyTime now = clock_->steady();
   if (std::optional<RecipientProbe::Answer> known = learned_->probes.find(name, now)) co_return std::move(*known);
   RecipientProbe::Answer answer = co_await probe_->ask(std::move(address), now + kProbeWait);
+  if (answer.kind == Kind::not_asked) co_return answer;  // says nothing about the recipient
   const Duration kept = answer.kind == Kind::accepted  ? kProbeAcceptedKept
                         : answer.kind == Kind::refused ? kProbeRefusedKept
                                                        : kProbeUnknownKept;

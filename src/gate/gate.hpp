@@ -109,8 +109,8 @@ class SessionCounts {
 class RecipientProbe {
  public:
   struct Answer {
-    enum class Kind : std::uint8_t { accepted, refused, unknown };
-    Kind kind = Kind::unknown;  ///< unknown: 4yz, no answer, no route now
+    enum class Kind : std::uint8_t { accepted, refused, unknown, not_asked };
+    Kind kind = Kind::unknown;  ///< unknown: 4yz, no answer, no route now; not_asked: too many are asked about
     std::string reply;          ///< the next hop's, for reply, log and trace; printable ASCII
   };
   virtual ~RecipientProbe() = default;

@@ -120,6 +120,14 @@ TEST(Gate, TheNextHopIsAskedAndItsAnswerKeptAWhile) {
   }
 }
 
+TEST(Gate, ThatTooManyAreAskedAboutIsNotRemembered) {
+  Host host;
+  host.probe.answer = {.kind = RecipientProbe::Answer::Kind::not_asked, .reply = "too many"};
+  EXPECT_EQ(host.check(address("ann@asked.test")).verdict.code, 450);
+  host.probe.answer = {.kind = RecipientProbe::Answer::Kind::accepted, .reply = "ok"};
+  EXPECT_EQ(host.check(address("ann@asked.test")).verdict.code, 250);
+}
+
 TEST(Gate, ARouteThatRefusesDoesItAtRcpt) {
   Host host({{.domain = "closed.test", .via = {"error:5.1.2 closed for good"}},
              {.domain = "busy.test", .via = {"error:4.3.2 closed for now"}},

@@ -63,7 +63,7 @@ Task<void> look(net::Connector* connector, route::Router* router, delivery::Rela
 Task<Answer> NextHopProbe::ask(mail::Address recipient, SteadyTime until) {
   const bool is_full = asking_->fetch_add(1) >= kProbesMax;
   const auto asked = std::make_shared<Asked>(asking_);
-  if (is_full) co_return Answer{.kind = Kind::unknown, .reply = "too many recipients are being verified"};
+  if (is_full) co_return Answer{.kind = Kind::not_asked, .reply = "too many recipients are being verified"};
   Shard* const shard = co_await this_shard();
   delivery::RelaySettings settings = settings_;
   spawn(shard, "recipient.probe", look(connector_, router_, std::move(settings), std::move(recipient), until, asked));
