@@ -116,6 +116,20 @@ TEST(Ends, AReportDoesNotWaitForASlowDestination) {
   EXPECT_EQ(count_of(scene.report(), "rfc822;r@gone.test\r\n"), 1U);
 }
 
+TEST(Ends, WhoseTimeIsOverIsNotPutOffAnyLonger) {
+  Scene scene("");
+  scene.hop.greeting = "";  // whoever is let through waits
+  std::vector<queue::NewEntry> entries;
+  for (std::size_t i = 0; i <= kColdGroupsMax; ++i) {
+    entries.push_back(scene.entry("r@slow.test"));
+    entries.back().arrival = scene.world.clock.wall() - hours(5 * 24);
+    EXPECT_TRUE(test::run(scene.world, Scene::accept(&scene, entries.back(), "Subject: x\r\n\r\nx\r\n")));
+  }
+  scene.again(minutes(1));
+  EXPECT_GT(scene.inbox(scene.ann).size(), 0U);
+  EXPECT_TRUE(left(scene, entries.back().id).empty());  // it would have been put off
+}
+
 TEST(Ends, LongRepliesOfManyStillFitTransactions) {
   Scene scene("", {{.domain = "*", .via = {"error:5.1.2 " + std::string(480, 'x')}}});
   const std::string domain =

@@ -321,6 +321,21 @@ RelayMessage Job::message_of(const Group& group) const {
 }
 
 Task<void> Job::put_off(std::vector<queue::Recipient> recipients, WallTime until) {
+  // Whose time is over does not wait any longer; but at the end of our own (put off until now) it does.
+  std::vector<Ended> over;
+  const WallTime now = workshop_->doors.clock->wall();
+  const auto is_over = [&](const queue::Recipient& recipient) {
+    return until > now && workshop_->rooms.queue->last_try_at(entry_, recipient) <= now;
+  };
+  for (const queue::Recipient& recipient : recipients) {
+    if (is_over(recipient))
+      over.push_back(
+          {recipient, {queue::Attempt::deferred, "4.4.5", "451 4.4.5 too many messages wait for its destination", {}}});
+  }
+  if (!over.empty()) {
+    std::erase_if(recipients, is_over);
+    co_await settle(std::move(over));
+  }
   workshop_->put_off->add(static_cast<std::int64_t>(recipients.size()));
   for (std::size_t first = 0; first < recipients.size(); first += queue::kRecipientsACommitMax) {
     const std::size_t count = std::min(queue::kRecipientsACommitMax, recipients.size() - first);
