@@ -68,6 +68,7 @@ struct Destination {
   SteadyTime busy_until{};  // when those that were put off so far will have had their turns
   std::optional<std::list<std::string>::iterator> unused;
   SteadyTime unused_since{};
+  SteadyTime known_since{};
 
   [[nodiscard]] bool is_cold() const {
     return !had_success || outage || use.value.value_or(Seconds(0)) > Seconds(kSlowUse);
@@ -131,7 +132,10 @@ struct Destinations::Slot::State : std::enable_shared_from_this<Destinations::Sl
     const auto [at, made] = all.try_emplace(name);
     Destination& destination = at->second;
     if (destination.unused) unused.erase(*std::exchange(destination.unused, std::nullopt));
-    if (made) forget_some();
+    if (made) {
+      destination.known_since = doors.clock->steady();
+      forget_some();
+    }
     return destination;
   }
 
@@ -172,7 +176,9 @@ struct Destinations::Slot::State : std::enable_shared_from_this<Destinations::Sl
   PutOff put_off(Destination& destination, bool lacks_room) {
     const SteadyTime now = doors.clock->steady();
     const Seconds ahead = destination.wait_for(destination.waiting.size());
-    SteadyTime turn = queue_up(&destination.busy_until, now, ahead, destination.wait_for(1));
+    // Of one that nothing is known of yet, soon more will be: the longer it takes, the longer they wait.
+    SteadyTime turn = now + std::min<Duration>(now - destination.known_since, kPutOffUnmeasuredMax);
+    if (destination.use.value) turn = queue_up(&destination.busy_until, now, ahead, destination.wait_for(1));
     if (lacks_room) {
       Share& share = destination.is_cold() ? cold : remote;
       const Seconds each =

@@ -28,6 +28,8 @@ inline constexpr unsigned kWaitingAConnection = 2;  // groups that wait in hand 
 inline constexpr Duration kWaitInHandMax = std::chrono::seconds(5);  // as estimated; over it they are put off
 inline constexpr Duration kPutOffMin = std::chrono::seconds(1);
 inline constexpr Duration kPutOffMax = std::chrono::minutes(10);
+inline constexpr Duration kPutOffUnmeasuredMax =
+    std::chrono::seconds(30);  // of a destination with no attempt ended yet
 inline constexpr Duration kIdleConnection = std::chrono::seconds(2);
 inline constexpr std::size_t kDestinationsMax = 10'000;  // known at once; those unused for longest are forgotten
 inline constexpr Duration kDestinationKept = std::chrono::hours(1);  // unused

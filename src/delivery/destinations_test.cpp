@@ -194,6 +194,21 @@ TEST(Destinations, AFastOneKeepsManyWaiting) {
   EXPECT_TRUE(table.put_off.empty());
 }
 
+/// After a start with a long queue: nothing is known yet, and a guess of its speed must not cost minutes.
+TEST(Destinations, OneThatIsNotMeasuredYetIsPutOffByTheTimeItTook) {
+  Table table;
+  ask(table, "new.test", 3000);
+  ASSERT_FALSE(table.put_off.empty());
+  for (const Destinations::PutOff& one : table.put_off)
+    EXPECT_LE(one.until - table.world.clock.wall(), kPutOffMin * 6 / 5);
+  table.pass(seconds(10));
+  table.put_off.clear();
+  ask(table, "new.test", 1);
+  ASSERT_EQ(table.put_off.size(), 1U);
+  EXPECT_GE(table.put_off[0].until - table.world.clock.wall(), seconds(8));
+  EXPECT_LE(table.put_off[0].until - table.world.clock.wall(), seconds(12));
+}
+
 TEST(Destinations, ColdOnesLeaveRoomForTheOthers) {
   Table table;
   ask(table, "good.test", 1);

@@ -12,7 +12,7 @@
 
 namespace postrider::web {
 
-inline constexpr std::size_t kQueueReadMax = 2000;        ///< entries that one call of the queue reads
+inline constexpr std::size_t kQueueReadMax = 500;         ///< entries that one call of the queue reads
 inline constexpr std::size_t kReplyLinesMax = 1000;       ///< of a page of a reply
 inline constexpr std::size_t kReplyOctetsMax = 1U << 20;  ///< of a page of a reply
 inline constexpr int kCallsAReplyMax = 40;                ///< of the queue, for one page of a reply
