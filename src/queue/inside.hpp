@@ -20,7 +20,7 @@ inline constexpr std::size_t kTraceDetailOctetsMax = 512;
 inline constexpr std::size_t kRemoteTextOctetsMax = 320;  // a host of 255, an address in brackets
 /// Recipients of an entry that are due within that time of each other are one job: they failed together.
 inline constexpr Duration kTogether = std::chrono::seconds(2);
-inline constexpr std::size_t kEntriesPageMax = 1000;      // records in one read of entries
+inline constexpr std::size_t kEntriesPageMax = 1000;  // records in one read of entries
 
 /// When an entry is due first: at its arrival, or when its sender lets it go (4865 §4).
 [[nodiscard]] WallTime released_at(const mail::SenderRequest& request, WallTime arrival);
@@ -32,8 +32,6 @@ template <class Range, class T>
   return std::ranges::find(all, one) != std::ranges::end(all);
 }
 
-/// By a retry table, which has an entry at least: see `retry_delay`.
-[[nodiscard]] Duration delay_by(std::span<const Duration> table, std::uint32_t attempts, Random& random);
 /// Whose message it is for this recipient: the owner's of the list that it came by, else the entry's.
 [[nodiscard]] inline const mail::Path& sender_of(const Entry& entry, const Recipient& recipient) {
   return recipient.reverse_path ? *recipient.reverse_path : entry.reverse_path;

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -188,8 +189,8 @@ struct Settings {
 };
 [[nodiscard]] Settings default_settings();
 
-/// When to try again after `attempts` attempts (1 or more): by the table, ±20 %.
-[[nodiscard]] Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& random);
+/// When to try again after `attempts` attempts (1 or more): by the table, which has an entry at least, ±20 %.
+[[nodiscard]] Duration retry_delay(std::span<const Duration> table, std::uint32_t attempts, Random& random);
 
 struct TraceEvent {
   WallTime at;

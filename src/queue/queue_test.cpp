@@ -59,7 +59,7 @@ TEST(RetryDelay, FollowsTheTableWithinTwentyPercentAndRepeatsItsLast) {
   for (std::uint32_t attempts = 1; attempts <= want.size(); ++attempts) {
     std::set<Duration> seen;
     for (int i = 0; i < 200; ++i) {
-      const Duration delay = retry_delay(settings, attempts, random);
+      const Duration delay = retry_delay(settings.retry, attempts, random);
       EXPECT_GE(delay, want[attempts - 1] * 8 / 10);
       EXPECT_LE(delay, want[attempts - 1] * 12 / 10);
       seen.insert(delay);

@@ -17,16 +17,12 @@ Settings default_settings() {
           .warn_after = hours(4)};
 }
 
-Duration delay_by(std::span<const Duration> table, std::uint32_t attempts, Random& random) {
+Duration retry_delay(std::span<const Duration> table, std::uint32_t attempts, Random& random) {
   check(!table.empty() && attempts > 0, "retry_delay: a table and an attempt");
   const std::size_t step = std::min<std::size_t>(attempts - 1, table.size() - 1);
   const auto permille =
       static_cast<Duration::rep>(800 + random.below(401));  // ±20 %: a burst does not come back as one
   return table[step] / 1000 * permille;
-}
-
-Duration retry_delay(const Settings& settings, std::uint32_t attempts, Random& random) {
-  return delay_by(settings.retry, attempts, random);
 }
 
 WallTime released_at(const mail::SenderRequest& request, WallTime arrival) {

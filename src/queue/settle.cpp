@@ -119,7 +119,7 @@ Fate Queue::Inside::stage_deferred(store::Transaction& transaction, const Entry&
   next.state = RecipientState::due;
   // An entry's recipients come back together (kTogether), so that they share a transaction again.
   SeededRandom jitter(salt ^ std::hash<std::string_view>{}(entry.id.text()) ^ next.attempts);
-  next.due = now + std::chrono::ceil<std::chrono::microseconds>(delay_by(table, next.attempts, jitter));
+  next.due = now + std::chrono::ceil<std::chrono::microseconds>(retry_delay(table, next.attempts, jitter));
   const WallTime last = last_try_at(entry, before);
   if (now < last) next.due = std::min(next.due, last);  // one more try at the very end
   const std::optional<WallTime> warned = warned_at(entry, before);
