@@ -65,8 +65,8 @@ struct Rig {
 constexpr const char* kAll = "250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n";
 
 TEST(Connection, CarriesAHundredMessages) {
-  Rig rig;
   NextHop hop{.offers = kAll};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"}));
   unsigned sent = 1;
@@ -81,8 +81,8 @@ TEST(Connection, CarriesAHundredMessages) {
 }
 
 TEST(Connection, ASmallMessageIsOneWrite) {
-  Rig rig;
   NextHop hop{.offers = kAll};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test", "eve@away.test"}));
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(rig.send_on(Rig::message({"bob@away.test", "eve@away.test"})));
@@ -116,8 +116,8 @@ TEST(Connection, GoesOnAfterARefusal) {
 }
 
 TEST(Connection, OneThatThePeerClosedIsNoOutcome) {
-  Rig rig;
   NextHop hop{.offers = kAll, .messages_a_session = 1};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   EXPECT_EQ(
       rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"})).outcomes[0].reply.code,
@@ -129,8 +129,8 @@ TEST(Connection, OneThatThePeerClosedIsNoOutcome) {
 
 TEST(Connection, OneThatBreaksBeforeMailIsAnsweredIsNoOutcome) {
   for (const char* offers : {kAll, "250-PIPELINING\r\n", ""}) {
-    Rig rig;
     NextHop hop{.offers = offers};
+    Rig rig;
     rig.hops.open(&hop, kHop);
     EXPECT_EQ(
         rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"})).outcomes[0].reply.code,
@@ -152,8 +152,8 @@ TEST(Connection, OneThatBreaksBeforeMailIsAnsweredIsNoOutcome) {
 }
 
 TEST(Connection, AFreshOneThatBreaksIsAnOutcome) {
-  Rig rig;
   NextHop hop{.offers = kAll};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   rig.network.break_next(kHop, 120);
   const RelayResult result = rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"}));
@@ -163,15 +163,15 @@ TEST(Connection, AFreshOneThatBreaksIsAnOutcome) {
 }
 
 TEST(Connection, AFiveHundredGreetingMeansTheNextHostAndThenStands) {  // 7504 §3
+  NextHop refuses{.greeting = "554 5.7.1 go away\r\n"};
+  NextHop takes{.offers = kAll};
   Rig rig;
   const net::Address other = net::Address::v4({10, 0, 0, 2});
-  NextHop refuses{.greeting = "554 5.7.1 go away\r\n"};
   rig.hops.open(&refuses, kHop);
   const RelayResult alone = rig.send({.hops = {Rig::to(kHop)}, .destination = "d"}, Rig::message({"bob@away.test"}));
   EXPECT_EQ(alone.outcomes[0].reply.code, 554);
   EXPECT_EQ(alone.outcomes[0].reply.text, "go away");
   EXPECT_EQ(alone.result, ConnectionResult::throttled);
-  NextHop takes{.offers = kAll};
   rig.hops.open(&takes, other);
   const RelayResult both =
       rig.send({.hops = {Rig::to(kHop), Rig::to(other)}, .destination = "d"}, Rig::message({"bob@away.test"}));
@@ -193,10 +193,10 @@ TEST(Connection, AForbiddenAddressIsPermanentOnlyWhereThereIsNoOther) {
 }
 
 TEST(Connection, GreetsAndConnectsAsTheRouteSays) {
+  NextHop hop{.offers = kAll};
   Rig rig;
   const net::Address source = net::Address::v4({10, 9, 9, 10});
   rig.network.add_address(kOwn, source);
-  NextHop hop{.offers = kAll};
   rig.hops.open(&hop, kHop);
   rig.send({.hops = {Rig::to(kHop)}, .destination = "d", .source = source.octets(), .hello = "out.here.test"},
            Rig::message({"bob@away.test"}));
@@ -204,9 +204,9 @@ TEST(Connection, GreetsAndConnectsAsTheRouteSays) {
 }
 
 TEST(Connection, LmtpAnswersForEachRecipientOverTcpAndUnixSockets) {
-  Rig rig;
   NextHop tcp{.offers = kAll, .speaks_lmtp = true};
   NextHop socket{.offers = "", .speaks_lmtp = true};
+  Rig rig;
   rig.hops.open(&tcp, kHop);
   rig.hops.open(&socket, {.address = {}, .port = 0, .unix_path = "/run/lmtp"}, kOwn);
   route::Hop over_tcp = Rig::to(kHop);
@@ -235,8 +235,8 @@ TEST(Connection, LmtpAnswersForEachRecipientOverTcpAndUnixSockets) {
 }
 
 TEST(Probe, AsksAndSendsNothing) {
-  Rig rig;
   NextHop hop{.offers = kAll};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   const route::Relay route{.hops = {Rig::to(kHop)}, .destination = "d"};
   EXPECT_EQ(rig.ask(route, "bob@away.test").reply.code, 250);
@@ -251,8 +251,8 @@ TEST(Probe, AsksAndSendsNothing) {
 }
 
 TEST(Probe, EndsInTime) {
-  Rig rig;
   NextHop hop{.offers = kAll, .thinks = seconds(15)};
+  Rig rig;
   rig.hops.open(&hop, kHop);
   const SteadyTime start = rig.world.clock.steady();
   const smtp::RecipientOutcome outcome = rig.ask({.hops = {Rig::to(kHop)}, .destination = "d"}, "bob@away.test");

@@ -60,9 +60,9 @@ Task<void> watch(Scene* scene, std::vector<NextHop>* hops, Waits* run) {
 }
 
 Waits deliver_all(bool with_others) {
+  std::vector<NextHop> hops(kDestinations);
   Scene scene("", {}, {});  // a store that takes no time: to read more takes longer, which is not what is asked here
   scene.network.set_weather({.latency_min = milliseconds(20), .latency_max = milliseconds(20)});
-  std::vector<NextHop> hops(kDestinations);
   for (int i = 0; i < kDestinations; ++i) {
     NextHop& hop = hops[static_cast<std::size_t>(i)];
     const Temper temper = temper_of(i);

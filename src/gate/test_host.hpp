@@ -46,6 +46,10 @@ struct Host {
     directory.emplace(&store, &workers, &random, &world.clock, std::move(settings));
     gate.emplace(&*directory, &store, &router, &probe, &world.clock, Settings{.max_message_size = 1000});
   }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host() { world.run_until_still(); }  // look-ups that nobody waits for any more
+
   static Task<bool> keep(Task<RecipientVerdict> task, std::optional<RecipientVerdict>* out) {
     RecipientVerdict verdict = co_await std::move(task);
     out->emplace(std::move(verdict));
