@@ -311,6 +311,18 @@ def free_port(kind=socket.SOCK_STREAM):
         return taken.getsockname()[1]
 
 
+def free_dns_port():
+    """The same for a name server, which wants it by UDP and by TCP."""
+    while True:
+        port = free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 def wait_until(happened, what, patience=PATIENCE_SECONDS, explain=lambda: ""):
     """The first true value of `happened()`: for what a program does without saying so, as a file that it writes."""
     deadline = time.monotonic() + patience

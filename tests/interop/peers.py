@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from harness import PATIENCE_SECONDS, Process, free_port, need, run, wait_until
+from harness import PATIENCE_SECONDS, Process, free_dns_port, free_port, need, run, wait_until
 
 POSTFIX_MASTER = """
 127.0.0.1:{port} inet n - n - {processes} smtpd
@@ -231,7 +231,7 @@ class Nsd:
         need("nsd")
         folder = pathlib.Path(folder)
         folder.mkdir()
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_dns_port()
         (folder / "test.zone").write_text(ZONE_HEAD + zone)
         (folder / "nsd.conf").write_text(f"""
 server:
@@ -268,7 +268,7 @@ class Unbound:
         need("unbound")
         folder = pathlib.Path(folder)
         folder.mkdir()
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_dns_port()
         (folder / "unbound.conf").write_text(f"""
 server:
   interface: 127.0.0.1@{self.port}
