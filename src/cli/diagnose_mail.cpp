@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <iostream>
@@ -288,7 +289,9 @@ int list_addresses(const DiagnoseOptions& options) {
   return list.errors.empty() ? kExitDone : kExitFailed;
 }
 
-int dump_messages(const DiagnoseOptions& options) {
+/// What `print` makes of each file's message, with its name above where there are several. Exit: the worst of them.
+template <class Print>
+int for_each_message(const DiagnoseOptions& options, Print print) {
   int exit = kExitDone;
   for (const std::string& name : options.words) {
     const Result<std::string> file = read_message_file(name);
@@ -297,10 +300,18 @@ int dump_messages(const DiagnoseOptions& options) {
       exit = kExitUsage;
       continue;
     }
-    const Dump dump(without_mbox_line(*file), options);
-    print_line(options.json ? dump.json() : (options.words.size() > 1 ? name + ":\n" : "") + dump.text());
+    const std::string above = !options.json && options.words.size() > 1 ? name + ":\n" : "";
+    exit = std::max(exit, print(without_mbox_line(*file), above));
   }
   return exit;
+}
+
+int dump_messages(const DiagnoseOptions& options) {
+  return for_each_message(options, [&](std::string_view message, const std::string& above) {
+    const Dump dump(message, options);
+    print_line(options.json ? dump.json() : above + dump.text());
+    return kExitDone;
+  });
 }
 
 int decode_headers(const DiagnoseOptions& options) {
@@ -318,19 +329,11 @@ int decode_headers(const DiagnoseOptions& options) {
 }
 
 int parse_reports(const DiagnoseOptions& options) {
-  int exit = kExitDone;
-  for (const std::string& name : options.words) {
-    const Result<std::string> file = read_message_file(name);
-    if (!file) {
-      print_error(describe(file.error()));
-      exit = kExitUsage;
-      continue;
-    }
-    const mail::ParsedReport report = mail::parse_report(without_mbox_line(*file));
-    if (report.kind == mail::ReportKind::none && exit == kExitDone) exit = kExitFailed;
-    print_line(options.json ? json_of(report) : (options.words.size() > 1 ? name + ":\n" : "") + text_of(report));
-  }
-  return exit;
+  return for_each_message(options, [&](std::string_view message, const std::string& above) {
+    const mail::ParsedReport report = mail::parse_report(message);
+    print_line(options.json ? json_of(report) : above + text_of(report));
+    return report.kind == mail::ReportKind::none ? kExitFailed : kExitDone;
+  });
 }
 
 }  // namespace postrider::cli

@@ -11,7 +11,9 @@
 namespace postrider::web {
 namespace {
 
-queue::Change change_to(queue::Change::What what) { return {.what = what, .to = {}}; }
+using What = queue::Change::What;
+
+queue::Change change_to(What what) { return {.what = what, .to = {}}; }
 
 Task<AdminReply> change(AdminRooms rooms, AdminRequest request, QueueDeed deed) {
   QueueOrder order;
@@ -19,7 +21,6 @@ Task<AdminReply> change(AdminRooms rooms, AdminRequest request, QueueDeed deed) 
   std::optional<AdminReply> wrong = read_order_and_cursor(rooms, request, order, cursor);
   if (wrong) co_return std::move(*wrong);
   queue::Selection& selection = order.selection;
-  using What = queue::Change::What;
   // What is held already stays as it is, unless it is asked for; there is nothing to release of what is not held.
   if (deed.change.what == What::hold && !selection.state) selection.state = queue::RecipientState::due;
   if (deed.change.what == What::release && !selection.state) selection.state = queue::RecipientState::held;
@@ -52,7 +53,7 @@ bool has(const std::vector<queue::Change::Destination>& all, const mail::Address
 /// Takes the words with an @ out of the request: an id has none. Errors  malformed: not an address; denied: `detail`
 /// says why.
 Task<Result<queue::Change>> take_destinations(AdminRooms rooms, AdminRequest* request) {
-  queue::Change change = change_to(queue::Change::What::redirect);
+  queue::Change change = change_to(What::redirect);
   std::vector<std::string> ids;
   for (const std::string& word : request->words) {
     if (word.find('@') == std::string::npos) {
@@ -75,8 +76,9 @@ Task<Result<queue::Change>> take_destinations(AdminRooms rooms, AdminRequest* re
   }
   request->words = std::move(ids);
   if (change.to.size() > queue::kRedirectTargetsMax) {
-    co_return error(Error::denied, "web.redirect",
-                    fmt::format("these are {} targets, 100 at most can be", change.to.size()));
+    co_return error(
+        Error::denied, "web.redirect",
+        fmt::format("these are {} targets, {} at most can be", change.to.size(), queue::kRedirectTargetsMax));
   }
   co_return change;
 }
@@ -84,43 +86,24 @@ Task<Result<queue::Change>> take_destinations(AdminRooms rooms, AdminRequest* re
 }  // namespace
 
 Task<AdminReply> retry_queue(AdminRooms rooms, AdminRequest request) {
-  QueueDeed deed{.command = "queue retry",
-                 .done = "due now",
-                 .nothing_to = "nothing to retry",
-                 .change = change_to(queue::Change::What::retry)};
-  return change(rooms, std::move(request), std::move(deed));
+  return change(rooms, std::move(request), {"queue retry", "due now", "nothing to retry", change_to(What::retry)});
 }
 
 Task<AdminReply> hold_queue(AdminRooms rooms, AdminRequest request) {
-  QueueDeed deed{.command = "queue hold",
-                 .done = "held",
-                 .nothing_to = "nothing to hold",
-                 .change = change_to(queue::Change::What::hold)};
-  return change(rooms, std::move(request), std::move(deed));
+  return change(rooms, std::move(request), {"queue hold", "held", "nothing to hold", change_to(What::hold)});
 }
 
 Task<AdminReply> release_queue(AdminRooms rooms, AdminRequest request) {
-  QueueDeed deed{.command = "queue release",
-                 .done = "released",
-                 .nothing_to = "nothing to release",
-                 .change = change_to(queue::Change::What::release)};
-  return change(rooms, std::move(request), std::move(deed));
+  return change(rooms, std::move(request),
+                {"queue release", "released", "nothing to release", change_to(What::release)});
 }
 
 Task<AdminReply> remove_from_queue(AdminRooms rooms, AdminRequest request) {
-  QueueDeed deed{.command = "queue remove",
-                 .done = "removed",
-                 .nothing_to = "nothing to remove",
-                 .change = change_to(queue::Change::What::remove)};
-  return change(rooms, std::move(request), std::move(deed));
+  return change(rooms, std::move(request), {"queue remove", "removed", "nothing to remove", change_to(What::remove)});
 }
 
 Task<AdminReply> bounce_queue(AdminRooms rooms, AdminRequest request) {
-  QueueDeed deed{.command = "queue bounce",
-                 .done = "bounced",
-                 .nothing_to = "nothing to bounce",
-                 .change = change_to(queue::Change::What::bounce)};
-  return change(rooms, std::move(request), std::move(deed));
+  return change(rooms, std::move(request), {"queue bounce", "bounced", "nothing to bounce", change_to(What::bounce)});
 }
 
 Task<AdminReply> redirect_queue(AdminRooms rooms, AdminRequest request) {
