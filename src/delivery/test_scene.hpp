@@ -8,6 +8,7 @@
 #include "delivery/report.hpp"
 #include "dns/sim_resolver.hpp"
 #include "net/sim_network.hpp"
+#include "queue/test_accept.hpp"
 #include "store/sim_store.hpp"
 
 #include <gtest/gtest.h>
@@ -208,21 +209,9 @@ struct Scene {
   }
 
   static Task<bool> accept(Scene* scene, queue::NewEntry entry, std::string text) {
-    const Result<std::unique_ptr<store::BlobWriter>> writer = co_await scene->store.create_blob();
-    check(writer.has_value(), "test: blob");
-    const Result<void> appended = co_await (*writer)->append(text);
-    check(appended.has_value(), "test: append");
-    const Result<std::shared_ptr<store::SealedBlob>> sealed = co_await (*writer)->seal();
-    check(sealed.has_value(), "test: seal");
-    entry.content.body = (*sealed)->ref();
-    store::Transaction transaction;
-    transaction.add_blob(*sealed);
-    check(scene->queue.stage_accept(transaction, entry).has_value(), "test: staged");
-    const Result<store::Version> done =
-        co_await scene->store.commit(std::move(transaction), store::Durability::durable);
-    check(done.has_value(), "test: committed");
-    scene->queue.accepted(entry);
-    co_return true;
+    const Result<void> accepted =
+        co_await queue::test::accept_text(&scene->store, &scene->queue, &entry, std::move(text));
+    co_return accepted.has_value();
   }
 
   /// Accepts, and delivers for a while.

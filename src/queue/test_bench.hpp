@@ -3,6 +3,7 @@
 
 #include "core/test_run.hpp"
 #include "queue/queue.hpp"
+#include "queue/test_accept.hpp"
 #include "store/sim_store.hpp"
 
 #include <gtest/gtest.h>
@@ -69,21 +70,7 @@ struct Bench {
 
   /// Accepts with a body. `told`: the scheduler hears of it.
   Task<Result<void>> accept(NewEntry* entry, bool told = true) {
-    const Result<std::unique_ptr<store::BlobWriter>> writer = co_await store->create_blob();
-    if (!writer) co_return fail(writer);
-    const Result<void> appended = co_await (*writer)->append("Subject: x\r\n\r\nbody\r\n");
-    if (!appended) co_return fail(appended);
-    const Result<std::shared_ptr<store::SealedBlob>> sealed = co_await (*writer)->seal();
-    if (!sealed) co_return fail(sealed);
-    entry->content.body = (*sealed)->ref();
-    store::Transaction transaction;
-    transaction.add_blob(*sealed);
-    const Result<void> staged = queue->stage_accept(transaction, *entry);
-    if (!staged) co_return fail(staged);
-    const Result<store::Version> committed = co_await store->commit(std::move(transaction), store::Durability::durable);
-    if (!committed) co_return fail(committed);
-    if (told) queue->accepted(*entry);
-    co_return Result<void>{};
+    return accept_text(store.get(), queue.get(), entry, "Subject: x\r\n\r\nbody\r\n", told);
   }
   NewEntry accepted(std::vector<std::string> recipients) {
     NewEntry made = entry(std::move(recipients));

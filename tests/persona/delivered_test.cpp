@@ -4,6 +4,7 @@
 #include "core/text.hpp"
 #include "dns/sim_resolver.hpp"
 #include "mail/dsn_parse.hpp"
+#include "queue/test_accept.hpp"
 #include "server/server.hpp"
 #include "store/sim_store.hpp"
 #include "tests/persona/persona_remote.hpp"
@@ -106,7 +107,9 @@ class Site {
       entry.recipients.push_back(
           {.address = address(recipient), .original = std::nullopt, .account = std::nullopt, .request = {}});
     }
-    test::run(world_, stage(this, entry, std::move(text)));
+    const Result<void> accepted =
+        test::run(world_, queue::test::accept_text(&store_, server_->queue(), &entry, std::move(text)));
+    check(accepted.has_value(), "test: accepted");
     return entry.id;
   }
 
@@ -151,24 +154,6 @@ class Site {
   [[nodiscard]] WallTime now() const { return world_.clock.wall(); }
 
  private:
-  static Task<bool> stage(Site* site, queue::NewEntry entry, std::string text) {
-    const Result<std::unique_ptr<store::BlobWriter>> writer = co_await site->store_.create_blob();
-    check(writer.has_value(), "test: blob");
-    const Result<void> appended = co_await (*writer)->append(text);
-    check(appended.has_value(), "test: append");
-    const Result<std::shared_ptr<store::SealedBlob>> sealed = co_await (*writer)->seal();
-    check(sealed.has_value(), "test: seal");
-    entry.content.body = (*sealed)->ref();
-    store::Transaction transaction;
-    transaction.add_blob(*sealed);
-    check(site->server_->queue()->stage_accept(transaction, entry).has_value(), "test: staged");
-    const Result<store::Version> done =
-        co_await site->store_.commit(std::move(transaction), store::Durability::durable);
-    check(done.has_value(), "test: committed");
-    site->server_->queue()->accepted(entry);
-    co_return true;
-  }
-
   const std::string profile_;
   test::World world_;
   SeededRandom random_{1};
