@@ -88,7 +88,7 @@ void add_busy(AdminReply& reply, const std::vector<queue::QueueId>& busy) {
   std::string names;
   for (std::size_t i = 0; i < std::min(busy.size(), kBusyNamedMax); ++i) names += (i > 0 ? ", " : "") + busy[i].text();
   if (busy.size() > kBusyNamedMax) names += fmt::format(" and {} more", busy.size() - kBusyNamedMax);
-  add_failure(reply, entry_name(names), Error{Error::conflict, "web.queue", "in delivery right now"}, kQueueAdvice);
+  add_failure(reply, entry_name(names), Error{Error::conflict, "web.queue", "not changed"}, kQueueAdvice);
 }
 
 /// What a page of a command does, and where it is.

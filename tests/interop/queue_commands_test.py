@@ -159,8 +159,10 @@ class QueueCommands(TestCase):
                 self.do("release", down)
                 self.assertEqual(self.statuses("--status", "held:command"), {})
         self.server.start()
+        self.server.wait_outcome(down, "deferred")  # what was released is tried at once
+        self.mark = self.server.mark()
         self.do("retry", down)
-        self.server.wait_outcome(down, "deferred")
+        self.server.wait_outcome(down, "deferred", self.mark)
 
     def test_bounce_sends_it_back(self):
         down, _, _ = self.fill()
