@@ -10,6 +10,7 @@
 #include "core/workers.hpp"
 #include "mail/account_id.hpp"
 #include "mail/address.hpp"
+#include "sasl/scram_keys.hpp"
 #include "store/store.hpp"
 
 #include <map>
@@ -24,6 +25,8 @@ namespace postrider::directory {
 
 inline constexpr std::size_t kAliasDepthMax = 10;          // LIMITS.md
 inline constexpr std::size_t kAliasTargetsMax = 1000;      // LIMITS.md
+inline constexpr std::size_t kAppPasswordsMax = 50;        // of an account
+inline constexpr std::size_t kSendAsMax = 100;             // of an account
 inline constexpr std::size_t kFileAliasTargetsMax = 5000;  // LIMITS.md: of an alias in a file
 
 enum class Source : std::uint8_t { store, file };  ///< `file` ones are read-only to the commands
@@ -56,11 +59,50 @@ struct DomainRecord {
   Source source = Source::store;
 };
 
+enum class AccountClass : std::uint8_t {
+  person,  ///< has the caps of LIMITS.md "Accounts"
+  app,     ///< a program that sends much: without caps
+};
+
+/// Who else an account may send as, beside its own address (with any subaddress) and the aliases that lead to it alone.
+struct SendAs {
+  /// An address, or with an empty local part every address of the domain.
+  std::string local_part;
+  mail::Domain domain;
+  friend bool operator==(const SendAs&, const SendAs&) = default;
+};
+
 struct Account {
   mail::AccountId id{};
   mail::Address address;
   bool enabled = true;
   WallTime created;
+  AccountClass kind = AccountClass::person;
+  std::vector<SendAs> send_as = {};
+};
+
+/// What a login is for.
+enum class Scope : std::uint8_t { submission, pop3, imap };
+
+/// A password of its own for one program: made here, shown once.
+struct AppPassword {
+  std::string id;  ///< short, for commands
+  std::string name;
+  std::vector<Scope> scopes;
+  WallTime created;
+  std::optional<WallTime> last_used;  ///< to the hour
+};
+
+/// A login that succeeded. It holds until something takes it back: the account is disabled, removed or gets another
+/// password, or the app password is revoked. Sessions ask before each thing that they do.
+class Grant {
+ public:
+  virtual ~Grant() = default;
+  [[nodiscard]] virtual bool holds() const = 0;
+  /// As it was at the login.
+  [[nodiscard]] virtual const Account& account() const = 0;
+  /// The app password's name; empty: the account's own password (or certificate).
+  [[nodiscard]] virtual const std::string& credential() const = 0;
 };
 
 struct AliasRecord {
@@ -149,6 +191,24 @@ class Directory {
   /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash.
   [[nodiscard]] Task<Result<Account>> authenticate(std::string login, Secret password);
 
+  /// With the account's own password, or an app password that has `scope`. An imported hash and a missing SCRAM key are
+  /// replaced by ours on the way. What succeeded a moment ago costs no hash again.
+  /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash; exhausted: too
+  /// many hashes wait.
+  [[nodiscard]] Task<Result<std::shared_ptr<const Grant>>> log_in(std::string login, Secret password, Scope scope);
+  struct ScramLogin {
+    sasl::ScramKeys keys;
+    bool known = false;  ///< false: a steady fake
+  };
+  /// For SCRAM, of the account's own password.
+  [[nodiscard]] Task<Result<ScramLogin>> scram_keys(std::string login, sasl::ScramHash hash);
+  /// For a login that a mechanism has proved. Errors  denied: unknown or disabled.
+  [[nodiscard]] Task<Result<std::shared_ptr<const Grant>>> grant(std::string login);
+  /// Every enabled account has SCRAM keys of that hash, and there is one (SECURITY R10).
+  [[nodiscard]] Task<Result<bool>> offers_scram(sasl::ScramHash hash);
+  /// Its own address with any subaddress, what it was given (SendAs), and aliases whose only target it is.
+  [[nodiscard]] Task<Result<bool>> may_send_as(std::shared_ptr<const Grant> grant, mail::Address address);
+
   // For the commands. Errors  conflict: exists already; not_found; denied: is in the file; malformed: says why.
   [[nodiscard]] Task<Result<void>> add_domain(DomainRecord domain);
   [[nodiscard]] Task<Result<void>> remove_domain(
@@ -160,6 +220,20 @@ class Directory {
   [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
   [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);
   [[nodiscard]] Task<Result<std::vector<Account>>> list_accounts();
+  /// An account whose password is known by its hash only (sasl::check_imported_hash).
+  [[nodiscard]] Task<Result<Account>> import_account(mail::Address address, std::string password_hash);
+  [[nodiscard]] Task<Result<void>> set_class(mail::Address address, AccountClass kind);
+  [[nodiscard]] Task<Result<void>> add_send_as(mail::Address address, SendAs right);
+  [[nodiscard]] Task<Result<void>> remove_send_as(mail::Address address, SendAs right);
+  struct NewAppPassword {
+    AppPassword record;
+    Secret password;
+  };
+  /// exhausted: has kAppPasswordsMax.
+  [[nodiscard]] Task<Result<NewAppPassword>> add_app_password(mail::Address address, std::string name,
+                                                              std::vector<Scope> scopes);
+  [[nodiscard]] Task<Result<std::vector<AppPassword>>> list_app_passwords(mail::Address address);
+  [[nodiscard]] Task<Result<void>> revoke_app_password(mail::Address address, std::string id);
   /// Adds targets to the alias, which is made when it is not there. conflict: has all these targets, or is an account.
   [[nodiscard]] Task<Result<void>> add_alias(mail::Address address, std::vector<mail::Address> targets);
   /// Removes these targets, or the whole alias when there are none given.

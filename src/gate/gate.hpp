@@ -23,11 +23,12 @@ namespace postrider::gate {
 
 enum class ListenerRole : std::uint8_t { relay_in, submission, lmtp };  ///< port 25; 587 and 465; 2033
 
-/// Who the session is. Set only by AUTH (later) and by the peer's network; never by HELO, XCLIENT or loopback (SECURITY
-/// R4).
+/// Who the session is. Set only by AUTH inside TLS (or where plaintext_auth allows it), by the peer's network, and by
+/// the kernel's word for who is behind submit.sock; never by HELO, XCLIENT or loopback (SECURITY R4).
 struct SessionIdentity {
   std::optional<mail::AccountId> account;
-  bool in_relay_network = false;  ///< the peer's address is in relay_from
+  bool in_relay_network = false;                 ///< the peer's address is in relay_from
+  std::optional<std::uint32_t> local_user = {};  ///< of a submission by a user of this host: SO_PEERCRED
 };
 
 struct Verdict {

@@ -72,6 +72,16 @@ struct Endpoint {
 
 enum class Ready : std::uint8_t { readable, signalled };
 
+/// What protects a connection. Names are the library's, which live as long as the process.
+struct TlsFacts {
+  std::string_view version;  ///< "TLSv1.3"
+  std::string_view cipher;   ///< as the IANA has it: "TLS_AES_256_GCM_SHA384"
+  bool verified = false;     ///< the peer's certificate is trusted, and is for the name that was asked for
+};
+
+/// 5929, 9266.
+enum class ChannelBinding : std::uint8_t { tls_exporter, tls_server_end_point };
+
 /// One connection. Lives on the shard where it was made. Closes when it dies.
 class Stream {
  public:
@@ -95,6 +105,14 @@ class Stream {
   [[nodiscard]] virtual const Endpoint& peer() const = 0;
   /// The peer's user id on a Unix socket (SO_PEERCRED); nullopt elsewhere.
   [[nodiscard]] virtual std::optional<std::uint32_t> peer_user() const = 0;
+  /// nullopt: the connection is not protected (tls.hpp makes one that is).
+  [[nodiscard]] virtual std::optional<TlsFacts> tls() const { return std::nullopt; }
+  /// What binds a login to this connection. Errors  unsupported: not protected, or by a TLS that has no such value.
+  [[nodiscard]] virtual Result<std::string> channel_binding(ChannelBinding /*kind*/) const {
+    return error(Error::unsupported, "net.channel_binding");
+  }
+  /// The e-mail address or name that a trusted client certificate is for; empty: none was shown.
+  [[nodiscard]] virtual std::string client_name() const { return {}; }
 };
 
 /// Takes connections on one shard.

@@ -50,7 +50,8 @@ void Session::step(const Event& event, Actions& out) {
                  [&](const Deleted& e) { s.on_deleted(e, out); },
                  [&](const Flushed&) { s.expect(State::Question::flush); },
                  [&](const TimedOut&) { s.hang_up(out); },  // 1939 §3: no reply, no UPDATE state
-                 [&](const PeerClosed&) { s.hang_up(out); }, [&](const Draining&) { s.draining = true; }},
+                 [&](const PeerClosed&) { s.hang_up(out); },
+                 [](const Offered&) {}, [](const Challenged&) {}, [&](const Draining&) { s.draining = true; }},
       event);
   s.go_on(out);
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,7 +29,11 @@ enum class Cleartext : std::uint8_t { refused, allowed };  ///< login without TL
 struct Settings {
   std::string hostname;
   Cleartext cleartext = Cleartext::refused;
+  bool stls = false;  ///< STLS (2595 §4) is offered while the session is not protected
 };
+
+/// As smtp::Secured.
+enum class Secured : std::uint8_t { no, from_start, by_stls };
 
 /// One message of the maildrop, as it was when the session began.
 struct Message {
@@ -40,6 +45,14 @@ struct Message {
 struct Received {
   std::string_view octets;  ///< valid during the step only; at most kReceivedOctetsMax
 };
+/// The answer to AskConnect: mechanisms that AUTH is offered with (5034); the order is kept.
+struct Offered {
+  std::vector<std::string> mechanisms;
+};
+/// The answer to AskAuth and AskAuthResponse where the mechanism goes on; not in base64.
+struct Challenged {
+  std::string octets;
+};
 struct LoggedIn {
   std::vector<Message> messages;
 };
@@ -47,6 +60,7 @@ struct LoggedIn {
 struct LoginRefused {
   std::string_view code;
   std::string text;
+  bool hang_up = false;  ///< it was one too many: the session ends
 };
 /// A chunk of the message asked for with Fetch; CRLF line ends.
 struct Chunk {
@@ -64,7 +78,7 @@ struct TimedOut {};  ///< 1939 §3: nothing is deleted and nothing is said
 struct PeerClosed {};
 struct Draining {};  ///< we are shutting down: an idle session ends at once, another one after its command
 using Event = std::variant<Received, LoggedIn, LoginRefused, Chunk, FetchFailed, Deleted, Flushed, TimedOut, PeerClosed,
-                           Draining>;
+                           Draining, Offered, Challenged>;
 
 // --- Actions ---
 struct Send {
@@ -79,6 +93,19 @@ struct AskLogin {
 struct AskPlain {
   Secret message;
 };
+/// Question: which mechanisms are offered? Before the greeting, and again in the session that follows STLS.
+struct AskConnect {};
+/// After the +OK before it is written: the handshake, as a server. Then a new Session(…, Secured::by_stls) goes on.
+struct StartTls {};
+/// Questions as smtp::AskAuth and smtp::AskAuthResponse; answered with Challenged, or as AskLogin.
+struct AskAuth {
+  std::string mechanism;
+  std::optional<Secret> initial;
+};
+struct AskAuthResponse {
+  Secret response;
+};
+struct AuthCancelled {};
 /// Question: chunks of message `index` (from 0) until `last`. The next chunk is asked for by Continue; none when the
 /// engine has enough (TOP): it goes on without.
 struct Fetch {
@@ -94,7 +121,8 @@ struct DeleteMessages {
 /// long listing or many pipelined commands are answered (SECURITY R7).
 struct Flush {};
 struct HangUp {};
-using Action = std::variant<Send, AskLogin, AskPlain, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp>;
+using Action = std::variant<Send, AskLogin, AskPlain, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp,
+                            AskConnect, StartTls, AskAuth, AskAuthResponse, AuthCancelled>;
 using Actions = std::deque<Action>;
 
 enum class Wait : std::uint8_t { before_login, command };  ///< 60 s, 10 min

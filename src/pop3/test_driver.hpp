@@ -52,7 +52,7 @@ class Answers {
                                    return Deleted{last_login_ != "stuck"};
                                  },
                                  [&](const Flush&) -> std::optional<Event> { return Flushed{}; },
-                                 [&](const HangUp&) -> std::optional<Event> { return std::nullopt; }},
+                                 [&](const auto&) -> std::optional<Event> { return std::nullopt; }},
                       action);
   }
 

@@ -28,6 +28,8 @@ class Maildrop final : public Pop3Answers {
     service->sessions->add();
   }
 
+  void secured(const net::Stream* /*stream*/) override {}
+
   Task<std::optional<pop3::Event>> take(pop3::Action action) override {
     std::optional<pop3::Event> answer;
     if (auto* const login = std::get_if<pop3::AskLogin>(&action)) {

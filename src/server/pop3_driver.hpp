@@ -22,6 +22,8 @@ struct Pop3Timeouts {
 class Pop3Answers {
  public:
   virtual ~Pop3Answers() = default;
+  /// As SmtpAnswers::secured.
+  virtual void secured(const net::Stream* /*stream*/) {}
   /// Does any action but Send, Flush and HangUp; gives the answer where it is a question. What the answer points to
   /// lives until the next call.
   [[nodiscard]] virtual Task<std::optional<pop3::Event>> take(pop3::Action action) = 0;

@@ -61,6 +61,8 @@ class Reception final : public SmtpAnswers {
     service_->metrics.sessions->add();
   }
 
+  void secured(const net::Stream* /*stream*/) override {}
+
   Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
     std::optional<smtp::Answered> answer;
     if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {

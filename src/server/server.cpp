@@ -16,14 +16,45 @@ namespace postrider::server {
 std::string_view name_of(Service service) {
   switch (service) {
     case Service::smtp: return "smtp";
+    case Service::submission: return "submission";
+    case Service::submissions: return "submissions";
+    case Service::submit: return "submit";
     case Service::lmtp: return "lmtp";
     case Service::pop3: return "pop3";
+    case Service::pop3s: return "pop3s";
     case Service::http: return "http";
+    case Service::https: return "https";
   }
   return "unknown";
 }
 
+Service without_tls(Service service) {
+  switch (service) {
+    case Service::submissions: return Service::submission;
+    case Service::pop3s: return Service::pop3;
+    case Service::https: return Service::http;
+    case Service::smtp:
+    case Service::submission:
+    case Service::submit:
+    case Service::lmtp:
+    case Service::pop3:
+    case Service::http: break;
+  }
+  return service;
+}
+
 namespace {
+
+/// Speaks SMTP or LMTP.
+bool brings_mail(Service service) {
+  const Service plain = without_tls(service);
+  return plain == Service::smtp || plain == Service::submission || plain == Service::submit || plain == Service::lmtp;
+}
+
+gate::ListenerRole role_of(Service service) {
+  if (service == Service::lmtp) return gate::ListenerRole::lmtp;
+  return service == Service::smtp ? gate::ListenerRole::relay_in : gate::ListenerRole::submission;
+}
 
 constexpr Duration kRefusalWrite = std::chrono::seconds(5);
 constexpr Duration kProxyHeaderWait = std::chrono::seconds(10);
@@ -51,11 +82,16 @@ route::Settings with_own(const Settings& all, const net::Network& network) {
 std::string_view refusal_of(Service service, Error::Code why) {
   switch (service) {
     case Service::smtp:
+    case Service::submission:
+    case Service::submit:
     case Service::lmtp:
       return why == Error::denied ? "421 4.7.0 too many connections from your address\r\n"
                                   : "421 4.3.2 too many connections, try again later\r\n";
     case Service::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
     case Service::http: return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    case Service::submissions:
+    case Service::pop3s:
+    case Service::https: break;  // nothing can be said before the handshake
   }
   return {};
 }
@@ -100,23 +136,22 @@ struct Server::Inside {
   void open(const Listen& listen, std::vector<std::unique_ptr<net::Listener>> listeners) {
     const SmtpService* smtp = nullptr;
     const Pop3Service* pop3 = nullptr;
-    if (listen.service == Service::smtp || listen.service == Service::lmtp) {
+    if (brings_mail(listen.service)) {
       smtp = smtp_services
-                 .emplace_back(std::make_unique<SmtpService>(SmtpService{
-                     .store = doors.store,
-                     .clock = doors.clock,
-                     .events = doors.events,
-                     .queue = &queue,
-                     .ids = &ids,
-                     .gate = &gate,
-                     .engine = *listen.smtp,
-                     .role = listen.service == Service::lmtp ? gate::ListenerRole::lmtp : gate::ListenerRole::relay_in,
-                     .relay_from = listen.relay_from,
-                     .xclient_from = listen.xclient_from,
-                     .bare_newline = listen.bare_newline,
-                     .metrics = smtp_metrics}))
+                 .emplace_back(std::make_unique<SmtpService>(SmtpService{.store = doors.store,
+                                                                         .clock = doors.clock,
+                                                                         .events = doors.events,
+                                                                         .queue = &queue,
+                                                                         .ids = &ids,
+                                                                         .gate = &gate,
+                                                                         .engine = *listen.smtp,
+                                                                         .role = role_of(listen.service),
+                                                                         .relay_from = listen.relay_from,
+                                                                         .xclient_from = listen.xclient_from,
+                                                                         .bare_newline = listen.bare_newline,
+                                                                         .metrics = smtp_metrics}))
                  .get();
-    } else if (listen.service == Service::pop3) {
+    } else if (without_tls(listen.service) == Service::pop3) {
       pop3 = pop3_services
                  .emplace_back(std::make_unique<Pop3Service>(
                      Pop3Service{.store = doors.store,
@@ -203,9 +238,9 @@ struct Server::Inside {
 
   /// A proxy's connection is nobody's until the client is named; the control socket is never full.
   [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const Listen& listen, const net::Stream& stream) {
-    const bool brings_mail = listen.service == Service::smtp || listen.service == Service::lmtp;
-    if (is_local(stream) && !brings_mail) return gate::SessionCounts::Place();
-    const std::size_t beyond = brings_mail ? 0 : gate::kSessionsBeyond;
+    const bool for_mail = brings_mail(listen.service);
+    if (is_local(stream) && !for_mail) return gate::SessionCounts::Place();
+    const std::size_t beyond = for_mail ? 0 : gate::kSessionsBeyond;
     if (is_local(stream) || is_from(listen.proxy_protocol_from, stream) || is_from(listen.xclient_from, stream))
       return counts.enter(std::nullopt, beyond);
     return counts.enter(stream.peer().address.octets(), beyond);
@@ -228,17 +263,22 @@ struct Server::Inside {
 
   /// The answers own what the session holds, and no frame of ours lies under the driver's: idle sessions are small.
   void begin(const Door* door, std::unique_ptr<net::Stream> stream, Peer peer) {
-    switch (door->listen->service) {
+    switch (without_tls(door->listen->service)) {
       case Service::smtp:
+      case Service::submission:
+      case Service::submissions:
+      case Service::submit:
       case Service::lmtp: {
         std::unique_ptr<SmtpAnswers> reception = make_reception(door->smtp, std::move(peer));
         return spawn(door->shard, "session", serve_smtp(&*door->smtp_drive, std::move(stream), std::move(reception)));
       }
-      case Service::pop3: {
+      case Service::pop3:
+      case Service::pop3s: {
         std::unique_ptr<Pop3Answers> maildrop = make_maildrop(door->pop3, peer.shown(), std::move(peer.held));
         return spawn(door->shard, "session", serve_pop3(&*door->pop3_drive, std::move(stream), std::move(maildrop)));
       }
       case Service::http:
+      case Service::https:
         return spawn(door->shard, "session", serve_http(this, door, std::move(stream), std::move(peer.held)));
     }
   }
@@ -381,7 +421,7 @@ Result<void> Server::listen(std::vector<Shard*> shards) {
 
 void Server::set_http_handlers(const std::function<Handler(const Listen&)>& make) {
   for (Listen& listen : inside_->settings.listen) {
-    if (listen.service == Service::http) listen.handler = make(listen);
+    if (without_tls(listen.service) == Service::http) listen.handler = make(listen);
   }
 }
 

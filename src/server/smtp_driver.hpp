@@ -19,6 +19,8 @@ namespace postrider::server {
 class SmtpAnswers {
  public:
   virtual ~SmtpAnswers() = default;
+  /// TLS protects the session from now on; all that came before is forgotten (SECURITY R5). `stream` outlives this.
+  virtual void secured(const net::Stream* /*stream*/) {}
   /// Does any action but Send, Pause, AskFlushed and HangUp; gives the answer where it is a question.
   [[nodiscard]] virtual Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };

@@ -47,7 +47,7 @@ std::string_view name_of(Limit limit) {
   return "";
 }
 
-ServerSession::ServerSession(const ServerSettings* settings) : state_(new State(settings)) {
+ServerSession::ServerSession(const ServerSettings* settings, Secured /*secured*/) : state_(new State(settings)) {
   static_assert(sizeof(State) <= 1024, "an idle session is small (LIMITS.md)");
 }
 void ServerSession::StateDeleter::operator()(State* state) const { delete state; }
@@ -69,6 +69,7 @@ void ServerSession::step(const Event& event, Actions& out) {
   };
   std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
                         [&](const Answered& e) { state_->on_answer(e, out); },
+                        [](const Challenged&) {},
                         [&](const TalkedEarly&) {  // 5321 §3.1, §4.3.1
                           over(Limit::early_talker, 554, "5.5.1", "Talked before the greeting");
                         },

@@ -6,6 +6,7 @@
 // answer. When no action is left the driver waits for octets, as `waits_for()` says, and steps with what came.
 #pragma once
 
+#include "core/secret.hpp"
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 #include "smtp/reply.hpp"
@@ -41,6 +42,15 @@ struct ServerSettings {
   std::size_t max_recipients = 1000;
   Protocol protocol = Protocol::smtp;
   bool binarymime = false;  ///< BINARYMIME (3030 §3) is offered
+  bool starttls = false;    ///< STARTTLS (3207) is offered while the session is not protected
+  bool submission = false;  ///< 6409: no transaction before AUTH (530 5.7.0)
+};
+
+/// Whether TLS protects the session (SECURITY R5: what was said before a handshake is forgotten).
+enum class Secured : std::uint8_t {
+  no,
+  from_start,   ///< 8314: before the greeting
+  by_starttls,  ///< 3207 §4.2: begins without a greeting, as if nothing had been said yet
 };
 
 /// Bare CR or LF in DATA (SECURITY R1).
@@ -54,6 +64,7 @@ struct PeerRights {
   bool trusted = false;  ///< authenticated, or in a relay network: DELIVERBY, FUTURERELEASE, MT-PRIORITY are offered
   bool xclient = false;  ///< XCLIENT is offered
   BareNewline bare_newline = BareNewline::reject;
+  std::vector<std::string> mechanisms = {};  ///< AUTH (4954) is offered with these; empty: not at all
 };
 
 enum class HelloKind : std::uint8_t { helo, ehlo, lhlo };
@@ -94,10 +105,10 @@ enum class Limit : std::uint8_t {
   rate,
 };
 inline constexpr std::array kLimits = {
-    Limit::command_line,  Limit::address,            Limit::data_line, Limit::message_size, Limit::recipients,
-    Limit::errors,        Limit::idle_commands,      Limit::refused_recipients,             Limit::swallowed,
-    Limit::bare_newline,  Limit::early_talker,       Limit::other_protocol,                 Limit::wait,
-    Limit::rate,
+    Limit::command_line, Limit::address,      Limit::data_line,     Limit::message_size,
+    Limit::recipients,   Limit::errors,       Limit::idle_commands, Limit::refused_recipients,
+    Limit::swallowed,    Limit::bare_newline, Limit::early_talker,  Limit::other_protocol,
+    Limit::wait,         Limit::rate,
 };
 [[nodiscard]] std::string_view name_of(Limit limit);
 
@@ -108,17 +119,21 @@ struct Received {
 /// The answer to the open question. 2yz and 3yz accept; 4yz and 5yz refuse; 421 also ends the session.
 struct Answered {
   Reply reply;
-  PeerRights rights = {};            ///< of AskConnect
+  PeerRights rights = {};            ///< of AskConnect, and of AskAuth(Response) with a 235: what holds from now on
   std::optional<WallTime> now = {};  ///< of AskHello: dates what FUTURERELEASE offers; without it that is not offered
   std::vector<Reply> each =
       {};  ///< of EndContent in LMTP: one for each accepted RCPT, in order; empty: `reply` for all
+};
+/// The answer to AskAuth and AskAuthResponse where the mechanism goes on; not in base64.
+struct Challenged {
+  std::string octets;
 };
 struct TalkedEarly {};  ///< octets came before the greeting (5321 §4.3.1); instead of the answer to AskConnect
 struct TimedOut {};
 struct PeerClosed {};
 struct Draining {};  ///< we are shutting down: say 421 at the next safe point (between transactions), at once when idle
 struct TooSlow {};   ///< below the minimum rate in DATA
-using Event = std::variant<Received, Answered, TalkedEarly, TimedOut, PeerClosed, Draining, TooSlow>;
+using Event = std::variant<Received, Answered, Challenged, TalkedEarly, TimedOut, PeerClosed, Draining, TooSlow>;
 
 // --- Actions: what the driver does, in order. ---
 struct Send {
@@ -130,6 +145,20 @@ struct AskConnect {};  ///< question: may this peer talk? Accept with any 220; i
 struct AskXclient {    ///< question: take these for the peer's? A 220 accepts and begins the session anew
   XclientAttributes attributes;
 };
+/// After the 220 before it is written: the handshake, as a server. Then a new ServerSession(…, Secured::by_starttls)
+/// goes on; this one is closed. A handshake that fails ends the connection.
+struct StartTls {};
+/// Question: may this peer log in? Accept with 235, refuse with 4yz or 5yz, or Challenged. Only for a mechanism that
+/// was offered; both are what was in the base64.
+struct AskAuth {
+  std::string mechanism;          ///< in upper case
+  std::optional<Secret> initial;  ///< the initial response (4954 §4); empty where it was `=`
+};
+/// Question: the response to the challenge before.
+struct AskAuthResponse {
+  Secret response;
+};
+struct AuthCancelled {};  ///< `*`, or what was no response: the exchange is over
 struct AskHello {
   HelloKind kind;
   std::string name;  ///< a domain, an address literal, or what else was said, printable ASCII, at most 255 octets
@@ -156,7 +185,8 @@ struct AskFlushed {};       ///< question: is all before it done? Accept with 25
                             ///< done, so that a session's memory stays within its limit (SECURITY R7)
 struct HangUp {};
 using Action = std::variant<Send, Pause, LimitReached, AskConnect, AskXclient, AskHello, AskSender, AskRecipient,
-                            BeginContent, AppendContent, EndContent, DropTransaction, AskFlushed, HangUp>;
+                            BeginContent, AppendContent, EndContent, DropTransaction, AskFlushed, HangUp, StartTls,
+                            AskAuth, AskAuthResponse, AuthCancelled>;
 using Actions = std::deque<Action>;
 
 /// The kinds of wait a server session has. The driver maps each to a duration (LIMITS.md); the engine knows no
@@ -166,9 +196,9 @@ enum class Wait : std::uint8_t { command, data };
 class ServerSession {
  public:
   /// `settings` outlives it.
-  explicit ServerSession(const ServerSettings* settings);
+  explicit ServerSession(const ServerSettings* settings, Secured secured = Secured::no);
 
-  /// Opens with AskConnect.
+  /// Opens with AskConnect, also where no greeting follows it.
   void start(Actions& out);
   void step(const Event& event, Actions& out);
 

@@ -114,7 +114,8 @@ class ServerRunner {
                      [&](const smtp::HangUp&) {
                        hung_up_ = true;
                        return std::optional<smtp::Reply>();
-                     }},
+                     },
+                     [](const auto&) { return std::optional<smtp::Reply>(); }},
           action);
       if (!answer) continue;
       answered.reply = std::move(*answer);

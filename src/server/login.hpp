@@ -1,0 +1,75 @@
+// One session's logins: the mechanism, the directory's word, and the guard against guessing (4422, SECURITY R10).
+#pragma once
+
+#include "core/events.hpp"
+#include "core/metrics.hpp"
+#include "core/random.hpp"
+#include "core/secret.hpp"
+#include "core/task.hpp"
+#include "directory/directory.hpp"
+#include "gate/login_guard.hpp"
+#include "net/net.hpp"
+#include "sasl/mechanism.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace postrider::server {
+
+/// What the logins of a listener share. Outlives them.
+struct LoginService {
+  directory::Directory* directory;
+  gate::LoginGuard* guard;
+  Events* events;
+  Clock* clock;
+  Random* random;
+  std::string_view service;  ///< "submission", "pop3", …: in events
+  directory::Scope scope;
+  bool plaintext_auth = false;  ///< also without TLS
+  bool scram_sha_1 = false;     ///< SCRAM-SHA-1 is offered
+};
+
+class Login {
+ public:
+  struct Challenged {
+    std::string octets;
+  };
+  struct Granted {
+    std::shared_ptr<const directory::Grant> grant;
+  };
+  struct Refused {
+    enum class Why : std::uint8_t {
+      wrong,      ///< 535 5.7.8, whatever was wrong
+      malformed,  ///< 501 5.5.2: not what the mechanism has
+      unknown,    ///< 504 5.5.4: no such mechanism here
+      later,      ///< 454 4.7.0: the directory cannot be read, or the peer is banned
+    };
+    Why why = Why::wrong;
+    bool hang_up = false;  ///< it was the fifth: 421 4.7.0
+  };
+  using Step = std::variant<Challenged, Granted, Refused>;
+
+  /// `peer`: who is counted.
+  Login(const LoginService* service, net::Endpoint peer);
+  ~Login();
+  /// TLS protects the session from now on. `stream` outlives this.
+  void secured(const net::Stream* stream);
+
+  /// Offered now: none before TLS unless plaintext_auth; SCRAM only when every account that could log in has its keys.
+  [[nodiscard]] Task<std::vector<std::string>> mechanisms();
+  [[nodiscard]] Task<Step> begin(std::string mechanism, std::optional<Secret> initial);
+  [[nodiscard]] Task<Step> respond(Secret response);
+  void cancel();
+  /// USER and PASS of POP3: as PLAIN.
+  [[nodiscard]] Task<Step> with_password(std::string login, Secret password);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace postrider::server
