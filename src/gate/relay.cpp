@@ -11,7 +11,8 @@ RelayDecision decide_relay(DomainIs domain_is, const mail::Domain& domain, const
       if (domain_is == DomainIs::relay) return RelayDecision::relay;
       return identity.in_relay_network ? RelayDecision::relay : RelayDecision::denied;
     case ListenerRole::lmtp: return RelayDecision::denied;  // 2033 §1: a mailbox is what is behind it, or nothing
-    case ListenerRole::submission: return identity.account ? RelayDecision::relay : RelayDecision::denied;
+    case ListenerRole::submission:
+      return identity.account || identity.local_user ? RelayDecision::relay : RelayDecision::denied;
   }
   return RelayDecision::denied;
 }

@@ -29,6 +29,7 @@ std::string address_literal(std::string_view ip) {
 std::string from_clause(const ReceivedClause& clause) {
   if (clause.client_ip.empty() && clause.hello.empty()) return {};
   std::string literal = clause.client_ip.empty() ? std::string() : address_literal(clause.client_ip);
+  if (clause.local_user) literal = fmt::format("local user {}", *clause.local_user);
   if (!literal.empty() && !clause.hello.empty() && !clause.client_name.empty())  // TCP-info, 5321 §4.4
     literal = fmt::format("{} {}", harmless_name(clause.client_name), literal);
   if (clause.hello.empty()) return fmt::format("from {}\r\n\t", literal);

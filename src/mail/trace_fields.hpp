@@ -4,17 +4,20 @@
 #include "core/clock.hpp"
 #include "mail/address.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace postrider::mail {
 
 struct ReceivedClause {
-  std::string hello;          ///< what the client said in EHLO/HELO; empty: it said nothing
-  std::string client_name;    ///< its name by reverse DNS, where somebody looked it up; empty: unknown
-  std::string client_ip;      ///< textual address without brackets; empty for a local submission or a Unix socket
-  std::string by;             ///< our hostname
-  std::string_view protocol;  ///< SMTP, ESMTP, … (3848)
+  std::string hello;        ///< what the client said in EHLO/HELO; empty: it said nothing
+  std::string client_name;  ///< its name by reverse DNS, where somebody looked it up; empty: unknown
+  std::string client_ip;    ///< textual address without brackets; empty for a local submission or a Unix socket
+  std::optional<std::uint32_t> local_user = {};  ///< who submitted it, where that is a user of this host
+  std::string by;                                ///< our hostname
+  std::string_view protocol;                     ///< SMTP, ESMTP, … (3848)
   std::string queue_id;
   std::string for_address;  ///< only when there is exactly one recipient; empty: no clause
   Utf8 utf8 = Utf8::no;     ///< of a message that came with SMTPUTF8: then `for` may have UTF-8 (6531 §3.7.3)

@@ -146,7 +146,9 @@ Result<std::vector<UniqueFd>> open_unix_listener(const Endpoint& at, UnixAccess 
   if (!free) return fail(free);
   // Linux gives the file the mode of the socket's own inode: no moment with a wider one, no umask of the whole process.
   const mode_t owner = S_IRUSR | S_IWUSR;
-  const mode_t mode = access == UnixAccess::group ? owner | S_IRGRP | S_IWGRP : owner;
+  const mode_t group = access == UnixAccess::owner ? 0 : S_IRGRP | S_IWGRP;
+  const mode_t others = access == UnixAccess::everyone ? S_IROTH | S_IWOTH : 0;
+  const mode_t mode = owner | group | others;
   if (::fchmod(fd->get(), mode) != 0) return errno_error(errno, "fchmod");
   const KernelAddress address = to_kernel(at);
   if (::bind(fd->get(), address.get(), address.size) != 0) return errno_error(errno, "bind " + at.to_text());

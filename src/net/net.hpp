@@ -125,8 +125,8 @@ class Listener {
   [[nodiscard]] virtual const Endpoint& local() const = 0;
 };
 
-/// Who may connect to a Unix socket beside root: its owner (mode 0600), or its group too (0660).
-enum class UnixAccess : std::uint8_t { owner, group };
+/// Who may connect to a Unix socket beside root: its owner (mode 0600), its group too (0660), or everyone (0666).
+enum class UnixAccess : std::uint8_t { owner, group, everyone };
 
 /// All that opens sockets. One object for all shards.
 class Network {

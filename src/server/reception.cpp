@@ -58,6 +58,7 @@ class Reception final : public SmtpAnswers {
         may_relay_(contains(service->relay_from, peer.real)),
         may_xclient_(contains(service->xclient_from, peer.real) && contains(service->xclient_from, peer.shown())) {
     identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.shown());
+    if (service->role == gate::ListenerRole::submission) identity_.local_user = peer.local_user;
     service_->metrics.sessions->add();
   }
 
@@ -113,7 +114,7 @@ class Reception final : public SmtpAnswers {
     answer.reply = {.code = 220,
                     .enhanced = {},
                     .text = service_->engine.hostname + (lmtp ? " LMTP Postrider" : " ESMTP Postrider")};
-    answer.rights = {.trusted = identity_.in_relay_network,
+    answer.rights = {.trusted = identity_.in_relay_network || identity_.local_user,
                      .xclient = may_xclient_,
                      .bare_newline = identity_.in_relay_network ? service_->bare_newline : smtp::BareNewline::reject};
     return answer;
@@ -321,6 +322,7 @@ class Reception final : public SmtpAnswers {
     entry.content.prefix = mail::received_field({.hello = hello_,
                                                  .client_name = xclient_ ? xclient_->name : std::string(),
                                                  .client_ip = peer_ip_ == kLocalPeer ? std::string() : peer_ip_,
+                                                 .local_user = identity_.local_user,
                                                  .by = service_->engine.hostname,
                                                  .protocol = protocol_keyword(),
                                                  .queue_id = entry.id.text(),
@@ -351,7 +353,8 @@ class Reception final : public SmtpAnswers {
 
   [[nodiscard]] queue::ReportTo report_to() const {
     if (transaction_->reverse_path.is_null()) return queue::ReportTo::nobody;
-    return identity_.account || identity_.in_relay_network ? queue::ReportTo::sender : queue::ReportTo::postmaster;
+    const bool is_ours = identity_.account || identity_.local_user || identity_.in_relay_network;
+    return is_ours ? queue::ReportTo::sender : queue::ReportTo::postmaster;
   }
 
   /// What XCLIENT said of the client; there only when it was.

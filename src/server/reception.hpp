@@ -60,8 +60,10 @@ struct SmtpService {
 struct Peer {
   net::Endpoint real;                   ///< the connection's other end
   std::optional<net::Endpoint> client;  ///< whom a believed PROXY header named
-  gate::SessionCounts::Place* place;    ///< in what is held
-  std::shared_ptr<void> held;           ///< given back when the session ends
+  /// Of a submission by a user of this host: who the kernel says it is (submit.sock), or whose file it was.
+  std::optional<std::uint32_t> local_user = std::nullopt;
+  gate::SessionCounts::Place* place;  ///< in what is held
+  std::shared_ptr<void> held;         ///< given back when the session ends
   /// Who it is for the log and the counts.
   [[nodiscard]] const net::Endpoint& shown() const { return client ? *client : real; }
 };

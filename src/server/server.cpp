@@ -51,6 +51,11 @@ bool brings_mail(Service service) {
   return plain == Service::smtp || plain == Service::submission || plain == Service::submit || plain == Service::lmtp;
 }
 
+net::UnixAccess access_of(Service service) {
+  if (service == Service::submit) return net::UnixAccess::everyone;
+  return service == Service::lmtp ? net::UnixAccess::group : net::UnixAccess::owner;
+}
+
 gate::ListenerRole role_of(Service service) {
   if (service == Service::lmtp) return gate::ListenerRole::lmtp;
   return service == Service::smtp ? gate::ListenerRole::relay_in : gate::ListenerRole::submission;
@@ -258,7 +263,9 @@ struct Server::Inside {
     auto held = std::make_shared<Held>(Held{.running = std::move(running), .place = std::move(*place)});
     if (is_from(door->listen->proxy_protocol_from, *stream))
       return spawn(door->shard, "session.proxy", meet(this, door, std::move(stream), std::move(held)));
-    begin(door, std::move(stream), Peer{.real = std::move(peer), .client = {}, .place = &held->place, .held = held});
+    Peer known{.real = std::move(peer), .client = {}, .place = &held->place, .held = held};
+    if (door->listen->service == Service::submit) known.local_user = stream->peer_user();
+    begin(door, std::move(stream), std::move(known));
   }
 
   /// The answers own what the session holds, and no frame of ours lies under the driver's: idle sessions are small.
@@ -404,8 +411,8 @@ Result<void> Server::listen(std::vector<Shard*> shards) {
   inside.shards = std::move(shards);
   for (Shard* const shard : inside.shards) inside.scratch.try_emplace(shard);
   for (const Listen& listen : inside.settings.listen) {
-    Result<std::vector<std::unique_ptr<net::Listener>>> listeners = inside.doors.network->listen(
-        listen.at, inside.shards, listen.service == Service::lmtp ? net::UnixAccess::group : net::UnixAccess::owner);
+    Result<std::vector<std::unique_ptr<net::Listener>>> listeners =
+        inside.doors.network->listen(listen.at, inside.shards, access_of(listen.service));
     if (!listeners) {
       inside.doors_open.clear();
       Error why = std::move(listeners.error());
