@@ -192,6 +192,7 @@ Task<Result<void>> Directory::remove_domain(mail::Domain domain) {
     store::Transaction transaction;
     transaction.require_version(keys::domain(domain), (*stored)->version);
     transaction.erase(keys::domain(domain));
+    transaction.erase(keys::dkim_keys(domain));
     const Result<store::Version> committed =
         co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);

@@ -36,6 +36,8 @@ inline store::Key order(const mail::Domain& domain, mail::AccountId id) {
 inline store::Key aliases() { return "Al"; }
 inline store::Key aliases_of(const mail::Domain& domain) { return aliases() + domain.text() + '\0'; }
 inline store::Key alias(const mail::Address& address) { return aliases() + folded(address); }
+/// The DKIM keys of a domain, all in one record: few, and read together whenever one is needed.
+inline store::Key dkim_keys(const mail::Domain& domain) { return "Ak" + domain.text(); }
 /// The id of the next account.
 inline store::Key next_account() { return "As"; }
 

@@ -6,6 +6,7 @@
 #include "gate/gate.hpp"
 #include "net/net.hpp"
 #include "queue/queue.hpp"
+#include "server/signing.hpp"
 #include "server/smtp_driver.hpp"
 #include "smtp/server_session.hpp"
 
@@ -54,6 +55,7 @@ struct SmtpService {
   std::vector<net::Network4Or6> xclient_from;
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay
   SmtpMetrics metrics;
+  Signing* signing = nullptr;  ///< of what our own people send; null: nothing is signed
 };
 
 /// Who a session is with.

@@ -5,6 +5,7 @@
 #include "net/proxy_header.hpp"
 #include "server/events.hpp"
 #include "server/recipient_probe.hpp"
+#include "server/signing.hpp"
 
 #include <algorithm>
 #include <array>
@@ -109,6 +110,8 @@ struct Server::Inside {
         settings(std::move(the_settings)),
         connector(doors.network, settings.allow_private),
         directory(doors.store, doors.workers, doors.random, doors.clock, settings.directory),
+        dkim_keys(doors.store),
+        signing(&dkim_keys, doors.workers, doors.clock),
         mailboxes(doors.store, doors.clock, doors.random),
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
@@ -154,7 +157,8 @@ struct Server::Inside {
                                                                          .relay_from = listen.relay_from,
                                                                          .xclient_from = listen.xclient_from,
                                                                          .bare_newline = listen.bare_newline,
-                                                                         .metrics = smtp_metrics}))
+                                                                         .metrics = smtp_metrics,
+                                                                         .signing = &signing}))
                  .get();
     } else if (without_tls(listen.service) == Service::pop3) {
       pop3 = pop3_services
@@ -378,6 +382,8 @@ struct Server::Inside {
   Settings settings;
   net::Connector connector;
   directory::Directory directory;
+  directory::DkimKeys dkim_keys;
+  Signing signing;
   mailbox::Mailboxes mailboxes;
   queue::QueueIds ids;
   queue::Queue queue;
@@ -458,6 +464,7 @@ std::vector<Listening> Server::listening() const {
 }
 
 directory::Directory* Server::directory() { return &inside_->directory; }
+directory::DkimKeys* Server::dkim_keys() { return &inside_->dkim_keys; }
 mailbox::Mailboxes* Server::mailboxes() { return &inside_->mailboxes; }
 queue::Queue* Server::queue() { return &inside_->queue; }
 

@@ -11,6 +11,7 @@
 #include "core/workers.hpp"
 #include "delivery/deliverer.hpp"
 #include "directory/directory.hpp"
+#include "directory/dkim_keys.hpp"
 #include "dns/resolver.hpp"
 #include "gate/gate.hpp"
 #include "mailbox/mailbox.hpp"
@@ -111,6 +112,7 @@ class Server final : public core::ServerControl {
   /// Before the drain.
   [[nodiscard]] std::vector<Listening> listening() const;
   [[nodiscard]] directory::Directory* directory();
+  [[nodiscard]] directory::DkimKeys* dkim_keys();
   [[nodiscard]] mailbox::Mailboxes* mailboxes();
   [[nodiscard]] queue::Queue* queue();
 
