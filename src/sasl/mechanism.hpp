@@ -61,7 +61,7 @@ struct AskKeys {
 struct AskExternal {
   std::string authzid;
 };
-/// The peer is `login`, as it wrote the name.
+/// The peer is `login`, as it wrote the name. EXTERNAL: the authzid; empty where it named none.
 struct Done {
   std::string login;
 };
@@ -83,6 +83,8 @@ struct Keys {
 class ServerExchange {
  public:
   ServerExchange(Mechanism mechanism, ServerParameters parameters);
+  ServerExchange(ServerExchange&& other) noexcept;
+  ServerExchange& operator=(ServerExchange&& other) noexcept;
   ~ServerExchange();
   /// `initial`: the client's first message where it came with the command.
   [[nodiscard]] Step start(std::optional<std::string_view> initial);
@@ -103,8 +105,12 @@ struct ClientCredentials {
 
 class ClientExchange {
  public:
-  /// `nonce` as ServerParameters has it; `bindings` empty where the mechanism is not a -PLUS.
+  /// `nonce` as ServerParameters has it. `bindings`: what the connection has; tls-exporter is taken before
+  /// tls-server-end-point. Those of a mechanism that is not a -PLUS tell the server that we saw none offered (the flag
+  /// `y` of 5802 §6), which fails where it offered one: give what choose_mechanism was given, or none.
   ClientExchange(Mechanism mechanism, ClientCredentials credentials, Bindings bindings, std::string nonce);
+  ClientExchange(ClientExchange&& other) noexcept;
+  ClientExchange& operator=(ClientExchange&& other) noexcept;
   ~ClientExchange();
   /// The initial response; nullopt: the mechanism begins with the server.
   [[nodiscard]] std::optional<Secret> initial();

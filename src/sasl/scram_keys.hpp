@@ -14,6 +14,8 @@ enum class ScramHash : std::uint8_t { sha1, sha256 };
 
 inline constexpr std::uint32_t kScramIterations = 4096;  // 7677 §4
 inline constexpr std::size_t kScramSaltOctets = 16;
+inline constexpr std::uint32_t kScramIterationsMax = 1'000'000;  // of imported keys, and that a server may ask of us
+inline constexpr std::size_t kScramSaltOctetsMax = 255;
 
 struct ScramKeys {
   std::string salt;
@@ -23,7 +25,7 @@ struct ScramKeys {
 };
 
 /// The password by SASLprep (4013). Heavy (4 ms): to be called on Workers.
-/// Errors  malformed: no password by SASLprep; too_long: kPasswordOctetsMax.
+/// Errors  malformed: no password by SASLprep, or salt or iterations over their limits; too_long: kPasswordOctetsMax.
 [[nodiscard]] Result<ScramKeys> make_scram_keys(ScramHash hash, const Secret& password, std::string salt,
                                                 std::uint32_t iterations = kScramIterations);
 
