@@ -116,7 +116,7 @@ class AsioStream final : public Stream {
 
   Task<Result<void>> write(std::string_view octets, SteadyTime until) override {
     for (;;) {
-      const Result<std::size_t> sent = send_some(octets);
+      const Result<std::size_t> sent = write_some(octets);
       if (!sent) co_return fail(sent);
       octets.remove_prefix(*sent);
       if (octets.empty()) co_return Result<void>{};
@@ -125,19 +125,7 @@ class AsioStream final : public Stream {
     }
   }
 
-  void close() override {
-    if (!descriptor_.is_open()) return;
-    finish(descriptor_.fd());
-    descriptor_.close();
-  }
-
-  const Endpoint& local() const override { return local_; }
-  const Endpoint& peer() const override { return peer_; }
-  std::optional<std::uint32_t> peer_user() const override { return user_; }
-
- private:
-  /// Writes what the kernel takes now.
-  Result<std::size_t> send_some(std::string_view octets) {
+  Result<std::size_t> write_some(std::string_view octets) override {
     if (!descriptor_.is_open()) return error(Error::closed, "net.write");
     std::size_t done = 0;
     while (done < octets.size()) {
@@ -153,6 +141,23 @@ class AsioStream final : public Stream {
     return done;
   }
 
+  Task<Result<void>> wait_writable(SteadyTime until) override {
+    const Result<Ready> ready = co_await descriptor_.wait(Descriptor::Socket::wait_write, until, nullptr);
+    if (!ready) co_return fail(ready);
+    co_return Result<void>{};
+  }
+
+  void close() override {
+    if (!descriptor_.is_open()) return;
+    finish(descriptor_.fd());
+    descriptor_.close();
+  }
+
+  const Endpoint& local() const override { return local_; }
+  const Endpoint& peer() const override { return peer_; }
+  std::optional<std::uint32_t> peer_user() const override { return user_; }
+
+ private:
   Descriptor descriptor_;
   Endpoint local_;
   Endpoint peer_;

@@ -98,6 +98,14 @@ class Stream {
   /// Writes all of `octets`, waiting where it must. Errors  timeout, closed.
   [[nodiscard]] virtual Task<Result<void>> write(std::string_view octets, SteadyTime until) = 0;
 
+  /// Writes as much of `octets` as fits now, without waiting; gives how much. For streams made of a stream (tls.hpp),
+  /// where a rest may be under way until the next `write` or `wait_writable`; everybody else wants `write`.
+  /// Errors  closed.
+  [[nodiscard]] virtual Result<std::size_t> write_some(std::string_view octets) = 0;
+
+  /// Waits until `write_some` takes something. Errors  timeout, closed.
+  [[nodiscard]] virtual Task<Result<void>> wait_writable(SteadyTime until) = 0;
+
   /// Ends the connection: what was written is delivered, then the peer sees the end.
   virtual void close() = 0;
 

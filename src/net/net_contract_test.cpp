@@ -1,8 +1,5 @@
-// What every Network does alike: real sockets on loopback, and the simulated world.
-#include "core/random.hpp"
-#include "core/test_run.hpp"
-#include "net/asio_network.hpp"
-#include "net/sim_network.hpp"
+// What every Network does alike: real sockets on loopback, and the simulated world; and what TLS makes of both.
+#include "net/test_bench.hpp"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -18,146 +15,44 @@
 namespace postrider::net {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
 constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
 
-/// A shard with two hosts on it: for real sockets both are this one.
-class Bench {
- public:
-  virtual ~Bench() = default;
-  virtual Shard& shard() = 0;
-  virtual Network* server() = 0;
-  virtual Network* client() = 0;
-  virtual Endpoint listen_at() = 0;
-  virtual void step() = 0;
-
-  [[nodiscard]] SteadyTime in(Duration d) { return shard().clock().steady() + d; }
-
-  template <class T>
-  T run(Task<T> task) {
-    std::optional<T> out;
-    std::exception_ptr thrown;
-    boost::asio::co_spawn(shard().context(), std::move(task), [&](std::exception_ptr failure, T value) {
-      thrown = failure;
-      out.emplace(std::move(value));
-    });
-    while (!out) step();
-    if (thrown) std::rethrow_exception(thrown);
-    return std::move(*out);
-  }
-};
-
-struct Lines final : LogOutput {
-  void write_line(std::string_view line) override { all.append(line).append("\n"); }
-  std::string all;
-};
-
-class RealBench final : public Bench {
- public:
-  Shard& shard() override { return shard_; }
-  Network* server() override { return network_.get(); }
-  Network* client() override { return network_.get(); }
-  Endpoint listen_at() override { return Endpoint::parse("127.0.0.1:0").value(); }
-  void step() override { shard_.context().run_one(); }
-  Events& events() { return events_; }
-  Lines lines;
-
- private:
-  SystemClock clock_;
-  Events events_{&clock_, LogFormat::text, Level::info, &lines};
-  Shard shard_{&clock_, &events_, Shard::Mode::real};
-  std::unique_ptr<Network> network_ = make_asio_network(&events_);
-};
-
-class SimBench final : public Bench {
- public:
-  explicit SimBench(const SimWeather& weather = {}, std::uint64_t seed = 1) : random_(seed) {
-    network.set_weather(weather);
-  }
-  Shard& shard() override { return world.shard; }
-  Network* server() override { return network.host(server_address); }
-  Network* client() override { return network.host(client_address); }
-  Endpoint listen_at() override { return Endpoint{.address = server_address, .port = 0, .unix_path = {}}; }
-  void step() override { check(world.step(), "test: the task waits for something that never comes"); }
-
-  const Address server_address = Address::v4({192, 0, 2, 1});
-  const Address client_address = Address::v4({192, 0, 2, 2});
-  test::World world;
-
- private:
-  SeededRandom random_;
-
- public:
-  SimNetwork network{&random_};
-};
-
-enum class Kind : std::uint8_t { real, sim, rough };
+enum class Kind : std::uint8_t { real, sim, rough, tls, tls_rough };
 
 std::unique_ptr<Bench> make_bench(Kind kind) {
-  if (kind == Kind::real) return std::make_unique<RealBench>();
-  if (kind == Kind::sim) return std::make_unique<SimBench>();
-  return std::make_unique<SimBench>(SimWeather{.latency_min = 5ms, .latency_max = 50ms, .cuts_segments = true});
+  constexpr SimWeather kRough{.latency_min = 5ms, .latency_max = 50ms, .cuts_segments = true};
+  switch (kind) {
+    case Kind::real: return std::make_unique<RealBench>();
+    case Kind::sim: return std::make_unique<SimBench>();
+    case Kind::rough: return std::make_unique<SimBench>(kRough);
+    case Kind::tls: return with_tls(std::make_unique<RealBench>());
+    case Kind::tls_rough: return with_tls(std::make_unique<SimBench>(kRough));
+  }
+  return nullptr;
 }
+
+std::string name_of(Kind kind) {
+  switch (kind) {
+    case Kind::real: return "Asio";
+    case Kind::sim: return "Sim";
+    case Kind::rough: return "SimRough";
+    case Kind::tls: return "TlsOverAsio";
+    case Kind::tls_rough: return "TlsOverSimRough";
+  }
+  return "";
+}
+
+bool is_rough(Kind kind) { return kind == Kind::rough || kind == Kind::tls_rough; }
 
 class NetContract : public testing::TestWithParam<Kind> {
  protected:
   std::unique_ptr<Bench> bench_ = make_bench(GetParam());
 };
 
-INSTANTIATE_TEST_SUITE_P(Networks, NetContract, testing::Values(Kind::real, Kind::sim, Kind::rough),
-                         [](const testing::TestParamInfo<Kind>& info) {
-                           return info.param == Kind::real ? "Asio" : info.param == Kind::sim ? "Sim" : "SimRough";
-                         });
-
-struct Pair {
-  std::unique_ptr<Listener> listener;
-  std::unique_ptr<Stream> client;
-  std::unique_ptr<Stream> server;
-};
-
-std::unique_ptr<Listener> listen_one(Bench* bench) {
-  Shard* const shard = &bench->shard();
-  Result<std::vector<std::unique_ptr<Listener>>> all =
-      bench->server()->listen(bench->listen_at(), std::span(&shard, 1));
-  check(all.has_value() && all->size() == 1, "test: listen");
-  return std::move(all->front());
-}
-
-Task<Pair> connect_pair(Bench* bench) {
-  Pair pair;
-  pair.listener = listen_one(bench);
-  Endpoint to = pair.listener->local();
-  Result<std::unique_ptr<Stream>> client = co_await bench->client()->dial(std::move(to), std::nullopt, bench->in(5s));
-  check(client.has_value(), "test: dial");
-  pair.client = std::move(*client);
-  Result<std::unique_ptr<Stream>> server = co_await pair.listener->accept(nullptr);
-  check(server.has_value(), "test: accept");
-  pair.server = std::move(*server);
-  co_return pair;
-}
-
-/// Reads until `octets_max` octets are there or the stream ends.
-Task<std::string> read_up_to(Bench* bench, Stream* stream, std::size_t octets_max) {
-  std::string all;
-  std::array<char, 4096> buffer{};
-  while (all.size() < octets_max) {
-    const Result<Ready> ready = co_await stream->wait_readable(bench->in(5s), nullptr);
-    if (!ready) break;
-    const Result<std::size_t> got =
-        stream->read_some(std::span(buffer).first(std::min(buffer.size(), octets_max - all.size())));
-    if (!got) break;
-    all.append(buffer.data(), *got);
-  }
-  co_return all;
-}
-
-template <class T>
-Error::Code code_of(const Result<T>& result) {
-  check(!result.has_value(), "test: want a failure");
-  return result.error().code;
-}
+INSTANTIATE_TEST_SUITE_P(Networks, NetContract,
+                         testing::Values(Kind::real, Kind::sim, Kind::rough, Kind::tls, Kind::tls_rough),
+                         [](const testing::TestParamInfo<Kind>& info) { return name_of(info.param); });
 
 Task<bool> echo(Bench* bench) {
   Pair pair = co_await connect_pair(bench);
@@ -179,44 +74,6 @@ Task<bool> echo(Bench* bench) {
 }
 TEST_P(NetContract, OctetsGoAndComeBack) { bench_->run(echo(bench_.get())); }
 
-struct Joint {
-  int left;
-  Signal done;
-  void leave() {
-    if (--left == 0) done.set();
-  }
-};
-
-char pattern(std::size_t at) { return static_cast<char>(at * 31 + (at >> 8) * 7 + (at >> 16)); }
-
-Task<void> send_pattern(Bench* bench, Stream* stream, std::size_t octets, Joint* joint) {
-  for (std::size_t at = 0; at < octets;) {
-    std::string block(std::min<std::size_t>(200'000, octets - at), '\0');
-    for (std::size_t i = 0; i < block.size(); ++i) block[i] = pattern(at + i);
-    const Result<void> written = co_await stream->write(block, bench->in(30s));
-    EXPECT_TRUE(written);
-    if (!written) break;
-    at += block.size();
-  }
-  joint->leave();
-}
-
-Task<void> receive_pattern(Bench* bench, Stream* stream, std::size_t octets, Joint* joint) {
-  std::size_t at = 0;
-  std::array<char, 8192> buffer{};
-  bool same = true;
-  while (at < octets) {
-    const Result<Ready> ready = co_await stream->wait_readable(bench->in(30s), nullptr);
-    if (!ready) break;
-    const std::size_t got = stream->read_some(buffer).value_or(0);
-    for (std::size_t i = 0; i < got; ++i) same = same && buffer[i] == pattern(at + i);
-    at += got;
-  }
-  EXPECT_EQ(at, octets);
-  EXPECT_TRUE(same);
-  joint->leave();
-}
-
 Task<bool> both_ways(Bench* bench, std::size_t octets) {
   Pair pair = co_await connect_pair(bench);
   Joint joint{.left = 4, .done = {}};
@@ -229,7 +86,7 @@ Task<bool> both_ways(Bench* bench, std::size_t octets) {
   co_return true;
 }
 TEST_P(NetContract, LargeTransfersBothWaysAtOnce) {
-  bench_->run(both_ways(bench_.get(), GetParam() == Kind::rough ? 500'000 : 10'000'000));
+  bench_->run(both_ways(bench_.get(), is_rough(GetParam()) ? 500'000 : 10'000'000));
 }
 
 Task<bool> late_read(Bench* bench) {
@@ -254,6 +111,42 @@ Task<bool> late_write(Bench* bench) {
   co_return true;
 }
 TEST_P(NetContract, AWriteEndsAtItsDeadlineWhenNobodyReads) { bench_->run(late_write(bench_.get())); }
+
+Task<std::size_t> count_up_to(Bench* bench, Stream* stream, std::size_t octets_max) {
+  for (std::size_t heard = 0;;) {
+    const std::string some = co_await read_up_to(bench, stream, std::min(octets_max - heard, 1UL << 16));
+    heard += some.size();
+    if (some.empty() || heard == octets_max) co_return heard;
+  }
+}
+
+Task<bool> pieces(Bench* bench) {
+  Pair pair = co_await connect_pair(bench);
+  const std::string much(32 << 20, 'x');
+  std::size_t taken = 0;
+  for (std::size_t more = 1; more > 0; taken += more) {
+    const Result<std::size_t> some = pair.client->write_some(std::string_view(much).substr(taken));
+    EXPECT_TRUE(some);
+    more = some.value_or(0);
+  }
+  EXPECT_GT(taken, 0U);
+  EXPECT_LT(taken, much.size()) << "nobody reads";
+  const Result<void> full = co_await pair.client->wait_writable(bench->in(60ms));
+  EXPECT_EQ(code_of(full), Error::timeout);
+  const std::size_t first = co_await count_up_to(bench, pair.server.get(), taken / 2);
+  EXPECT_EQ(first, taken / 2);
+  const Result<void> room = co_await pair.client->wait_writable(bench->in(5s));
+  EXPECT_TRUE(room);
+  const std::size_t rest = co_await count_up_to(bench, pair.server.get(), taken - first);
+  EXPECT_EQ(rest, taken - first);
+  EXPECT_GT(pair.client->write_some("more").value_or(0), 0U);
+  pair.client->close();
+  EXPECT_EQ(code_of(pair.client->write_some("x")), Error::closed);
+  const Result<void> never = co_await pair.client->wait_writable(bench->in(5s));
+  EXPECT_EQ(code_of(never), Error::closed);
+  co_return true;
+}
+TEST_P(NetContract, WriteSomeTakesWhatFitsAndWaitWritableSaysWhenMoreDoes) { bench_->run(pieces(bench_.get())); }
 
 Task<void> set_after(Shard* shard, Signal* signal, Duration d) {
   Signal nobody;
@@ -367,19 +260,6 @@ Task<bool> from_source(Bench* bench) {
   co_return true;
 }
 TEST_P(NetContract, ASourceAddressIsSeenByThePeer) { bench_->run(from_source(bench_.get())); }
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = testing::TempDir() + "postrider-net-XXXXXX";
-    check(::mkdtemp(name.data()) != nullptr, "test: mkdtemp");
-    path = name;
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 Task<bool> unix_pair(Bench* bench, std::string path) {
   Shard* const shard = &bench->shard();

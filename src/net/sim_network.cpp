@@ -170,6 +170,21 @@ class SimNetwork::Inside::SimStream final : public Stream {
     }
   }
 
+  Result<std::size_t> write_some(std::string_view octets) override {
+    if (!mine().open || connection_->broken || !theirs().open) return error(Error::closed, "net.write");
+    return push(octets);
+  }
+
+  Task<Result<void>> wait_writable(SteadyTime until) override {
+    for (;;) {
+      mine().changed.clear();
+      if (!mine().open || connection_->broken || !theirs().open) co_return error(Error::closed, "net.write");
+      if (theirs().in.octets < kSimPipeOctets) co_return Result<void>{};
+      if (until <= shard_->clock().steady()) co_return error(Error::timeout, "net.write");
+      [[maybe_unused]] const Result<void> woken = co_await mine().changed.wait(until);  // either way: look again
+    }
+  }
+
   void close() override {
     if (!std::exchange(mine().open, false)) return;
     Pipe& out = theirs().in;

@@ -51,9 +51,9 @@ class TlsServer {
 
   /// The handshake. `alpn`: the protocol that is spoken ("smtp", "imap", "pop3", "http/1.1"): a client that offers
   /// protocols and not this one is refused. What the client has sent behind its hello stays in order.
-  /// Errors  denied: the handshake failed (detail says why); timeout; closed.
+  /// Errors  denied: the handshake failed (detail says why); timeout; closed; cancelled: `stop` (may be null) is set.
   [[nodiscard]] virtual Task<Result<std::unique_ptr<Stream>>> accept(std::unique_ptr<Stream> stream, std::string alpn,
-                                                                     SteadyTime until) = 0;
+                                                                     SteadyTime until, Signal* stop = nullptr) = 0;
 };
 
 enum class TlsVerify : std::uint8_t {
