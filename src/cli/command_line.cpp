@@ -8,6 +8,7 @@
 #include "cli/print.hpp"
 #include "cli/sandbox.hpp"
 #include "cli/send.hpp"
+#include "cli/sign_mail.hpp"
 #include "cli/version.hpp"
 #include "core/random.hpp"
 
@@ -141,6 +142,7 @@ class CommandLine {
     add_sandbox();
     add_mail_diagnosis();
     add_report_diagnosis();
+    add_sign();
   }
 
   int run(int argc, char** argv) {
@@ -376,6 +378,25 @@ class CommandLine {
     parse->callback([this] { run_ = [this] { return parse_reports(diagnose_); }; });
   }
 
+  void add_sign() {
+    CLI::App* const sign = app_.add_subcommand("sign", "sign messages");
+    sign->require_subcommand(1);
+    CLI::App* const dkim = sign->add_subcommand("dkim", "print a message with its DKIM signatures");
+    dkim->add_option("FILE", sign_.file, "the message; - is stdin")->required();
+    dkim->add_option("--domain", sign_.domain, "who signs (d=)")->required();
+    dkim->add_option("--selector", sign_.selectors, "the key's name (s=); one for each --key")
+        ->required()
+        ->allow_extra_args(false);
+    dkim->add_option("--key", sign_.keys, "the private key, a file in PEM; may be repeated")
+        ->required()
+        ->allow_extra_args(false);
+    dkim->add_option("--headers", sign_.headers, "the fields to sign, as in h=: from:to:subject");
+    dkim->add_option("--time", sign_.time, "when it is signed (t=), in seconds since 1970")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
+    dkim->add_flag("--json", sign_.json, "one JSON object a signature, without the message");
+    dkim->callback([this] { run_ = [this] { return sign_by_dkim(sign_); }; });
+  }
+
   void add_cases(CLI::App* command) {
     command->allow_extras()->fallthrough(false);
     command->add_flag("--stdin", diagnose_.from_stdin, "one case a line of stdin");
@@ -396,6 +417,7 @@ class CommandLine {
   SendOptions send_;
   SandboxOptions sandbox_;
   DiagnoseOptions diagnose_;
+  SignOptions sign_;
   bool smtp_grammar_ = true;
   bool header_grammar_ = false;
   std::string ports_ = "default";

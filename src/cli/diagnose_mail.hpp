@@ -9,8 +9,6 @@
 
 namespace postrider::cli {
 
-inline constexpr std::size_t kDiagnosedOctetsMax = std::size_t{256} * 1024 * 1024;  // of a message in a file; ours
-
 struct DiagnoseOptions {
   std::vector<std::string> words;  ///< addresses, texts or files
   bool from_stdin = false;         ///< one case a line of stdin, behind those of `words`

@@ -112,6 +112,10 @@ class FoldedField {
     }
     add(text);
   }
+  void line(std::string_view text) {
+    fold("\r\n\t");
+    add(text);
+  }
   /// Text that goes on where the last one ended, where blanks mean nothing.
   void more(std::string_view text) {
     if (column_ + text.size() > kLineOctetsMax) fold("\r\n\t ");
@@ -154,7 +158,7 @@ FoldedField unfinished_field(const DkimHeader& header, std::string_view body_has
     }
   }
   field.word("bh=" + to_base64(body_hash) + ";");
-  field.word("b=");
+  field.line("b=");
   return field;
 }
 
