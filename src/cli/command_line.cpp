@@ -48,6 +48,8 @@ constexpr auto kAdminCommands = std::to_array<AdminShape>({
     {"alias add", "send an address's mail to others", "ADDRESS TARGET..."},
     {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET...]"},
     {"alias list", "show the aliases", ""},
+    {"ban list", "show who is slowed or banned for failed logins", ""},
+    {"ban lift", "let somebody log in again: an address, a network or an account", "ADDRESS|ACCOUNT..."},
     {"queue list", "show what is in the queue", "[ID...]"},
     {"queue show", "show messages of the queue, and what happened to them", "[ID...]"},
     {"queue summary", "count the queue by destination, age and last reply", "[ID...]"},

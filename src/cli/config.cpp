@@ -126,6 +126,7 @@ class Loader {
     keys.number("max_recipients", &into->max_recipients, {.min = 1, .max = queue::kRecipientsMax});
     read_trusted(keys, "relay_from", &into->relay_from, "is an open relay (name the networks that may send)");
     keys.flag("plaintext_auth", &into->plaintext_auth);
+    keys.flag("scram_sha_1", &into->scram_sha_1);
     keys.flag("binarymime", &into->binarymime);
     keys.text(
         "bare_newline",
@@ -233,11 +234,16 @@ class Loader {
     if (!brings_mail && !listen.xclient_from.empty())
       keys.mistake(keys.place_of("xclient_from"), "xclient_from belongs to smtp and lmtp listeners");
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
-    const bool plain_login = listen.service == server::Service::pop3 && listen.smtp.plaintext_auth;
+    const bool plain_login = has_logins(listen.service) && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {
       keys.mistake_here("plaintext_auth off loopback would send passwords in the clear (listen on 127.0.0.1)");
     }
     out_.config.listen.push_back(std::move(listen));
+  }
+
+  static bool has_logins(server::Service service) {
+    const server::Service plain = server::without_tls(service);
+    return plain == server::Service::submission || plain == server::Service::pop3;
   }
 
   static bool is_loopback(const net::Endpoint& at) {

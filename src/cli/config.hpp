@@ -34,6 +34,7 @@ struct SmtpKeys {
   std::uint64_t max_recipients = 1000;
   std::vector<net::Network4Or6> relay_from;
   bool plaintext_auth = false;
+  bool scram_sha_1 = false;
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;
   bool binarymime = false;
   Duration greeting_delay{};

@@ -68,6 +68,7 @@ address = "unix:lmtp.sock"
 service = "pop3"
 address = "127.0.0.1:2110"
 plaintext_auth = true
+scram_sha_1 = true
 [[listen]]
 service = "http"
 address = "127.0.0.1:8025"
@@ -155,6 +156,8 @@ min_free = "1GiB"
   EXPECT_TRUE(config.listen[1].smtp.binarymime);
   EXPECT_EQ(config.listen[1].address.at(0).unix_path, std::filesystem::path(file).parent_path() / "lmtp.sock");
   EXPECT_TRUE(config.listen[2].smtp.plaintext_auth);
+  EXPECT_TRUE(config.listen[2].smtp.scram_sha_1);
+  EXPECT_FALSE(config.listen[0].smtp.scram_sha_1);
   EXPECT_TRUE(config.listen[3].serve_health);
   EXPECT_FALSE(config.listen[3].serve_metrics);
   EXPECT_EQ(config.queue.warn_after, std::chrono::hours(3));

@@ -52,6 +52,7 @@ server::Settings to_server_settings(const Config& config) {
                          .bare_newline = listen.smtp.bare_newline,
                          .greeting_delay = listen.smtp.greeting_delay,
                          .cleartext = listen.smtp.plaintext_auth ? pop3::Cleartext::allowed : pop3::Cleartext::refused,
+                         .scram_sha_1 = listen.smtp.scram_sha_1,
                          .handler = {}};
       const bool is_lmtp = listen.service == server::Service::lmtp;
       if (is_lmtp || listen.service == server::Service::smtp) {

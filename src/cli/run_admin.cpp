@@ -113,6 +113,10 @@ Result<End> run_anywhere(const Config& config, const web::AdminRequest& request)
     Result<End> end = run_on_server(socket, request);
     if (end || end.error().code != Error::closed) return end;
   }
+  if (request.name.starts_with("ban.")) {
+    print_error("ban: no server runs, and only a running one knows of bans (start it: postrider serve)");
+    return End{.exit_code = kExitServerNeeded};
+  }
   return run_on_store(config, socket, request);
 }
 

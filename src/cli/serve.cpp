@@ -189,7 +189,8 @@ class ServerProcess {
     admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
                                                           .mailboxes = server_->mailboxes(),
                                                           .queue = server_->queue(),
-                                                          .clock = &clock_});
+                                                          .clock = &clock_,
+                                                          .login_guard = server_->login_guard()});
     server_->set_http_handlers([this](const server::Listen& listen) { return http_handler(listen); });
     return {};
   }

@@ -73,6 +73,45 @@ TEST(Received, NamesTheClientAsSomebodyLookedItUp) {
   EXPECT_TRUE(received_field(clause).starts_with("Received: from me (a??b??c [192.0.2.1])\r\n"));
 }
 
+TEST(Received, SaysWhatProtectedTheConnection) {
+  ReceivedClause clause{.hello = "me",
+                        .client_name = {},
+                        .client_ip = "192.0.2.1",
+                        .by = "mx.example.test",
+                        .protocol = "ESMTPSA",
+                        .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
+                        .queue_id = "q1",
+                        .for_address = {},
+                        .utf8 = Utf8::no,
+                        .at = kAt};
+  EXPECT_TRUE(received_field(clause).contains(
+      "\r\n\tby mx.example.test with ESMTPSA (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n\tid q1;\r\n"));
+  clause.tls = "a) b\r\n(c";
+  EXPECT_TRUE(received_field(clause).contains("with ESMTPSA (a? b???c)\r\n\tid q1;")) << received_field(clause);
+}
+
+TEST(Received, KeywordsAreThoseOfTheRegistry) {
+  struct Row {
+    Carriage carriage;
+    std::string_view want;
+  };
+  for (const Row& row : {
+           Row{{.is_extended = false}, "SMTP"},
+           Row{{.is_extended = false, .is_secured = true, .is_authenticated = true},
+               "SMTP"},  // there is no such keyword
+           Row{{}, "ESMTP"},
+           Row{{.is_secured = true}, "ESMTPS"},
+           Row{{.is_authenticated = true}, "ESMTPA"},
+           Row{{.is_secured = true, .is_authenticated = true}, "ESMTPSA"},
+           Row{{.is_lmtp = true}, "LMTP"},
+           Row{{.is_lmtp = true, .is_secured = true, .is_authenticated = true}, "LMTPSA"},
+           Row{{.is_utf8 = true}, "UTF8SMTP"},
+           Row{{.is_utf8 = true, .is_secured = true, .is_authenticated = true}, "UTF8SMTPSA"},
+           Row{{.is_lmtp = true, .is_utf8 = true, .is_secured = true}, "UTF8LMTPS"},
+       })
+    EXPECT_EQ(protocol_keyword(row.carriage), row.want);
+}
+
 TEST(Received, HasUtf8OnlyInAMessageThatCameWithSmtputf8) {
   ReceivedClause clause{.hello = "client.example",
                         .client_name = {},

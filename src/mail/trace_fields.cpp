@@ -12,13 +12,17 @@ namespace {
 
 constexpr std::size_t kNameOctetsMax = 255;  // 5321 §4.5.3.1.2
 
-/// What the client called itself: nothing that ends a comment or a clause gets through (SECURITY R2).
-std::string harmless_name(std::string_view name) {
-  std::string out(name.substr(0, kNameOctetsMax));
-  std::ranges::replace_if(
-      out, [](char c) { return !is_alnum_ascii(c) && !std::string_view(".-_:[]").contains(c); }, '?');
+/// Nothing that ends a comment or a clause gets through (SECURITY R2).
+std::string harmless(std::string_view text, std::string_view also) {
+  std::string out(text.substr(0, kNameOctetsMax));
+  std::ranges::replace_if(out, [&](char c) { return !is_alnum_ascii(c) && !also.contains(c); }, '?');
   return out;
 }
+
+/// What the client called itself.
+std::string harmless_name(std::string_view name) { return harmless(name, ".-_:[]"); }
+/// Of a version and a cipher, which are our library's words.
+std::string harmless_words(std::string_view text) { return harmless(text, ".-_ "); }
 
 /// 5321 §4.1.3
 std::string address_literal(std::string_view ip) {
@@ -39,6 +43,15 @@ std::string from_clause(const ReceivedClause& clause) {
 
 }  // namespace
 
+std::string protocol_keyword(const Carriage& carriage) {
+  if (!carriage.is_lmtp && !carriage.is_utf8 && !carriage.is_extended) return "SMTP";
+  std::string out = carriage.is_utf8 ? "UTF8" : carriage.is_lmtp ? "" : "E";
+  out += carriage.is_lmtp ? "LMTP" : "SMTP";
+  if (carriage.is_secured) out += 'S';
+  if (carriage.is_authenticated) out += 'A';
+  return out;
+}
+
 std::string received_field(const ReceivedClause& clause) {
   std::string for_clause;
   if (!clause.for_address.empty()) {
@@ -46,8 +59,9 @@ std::string received_field(const ReceivedClause& clause) {
         fmt::format("\r\n\tfor <{}>", clause.utf8 == Utf8::yes ? clause.for_address
                                                                : printable_ascii(clause.for_address, kPathOctetsMax));
   }
-  return fmt::format("Received: {}by {} with {} id {}{};\r\n\t{}\r\n", from_clause(clause), clause.by, clause.protocol,
-                     clause.queue_id, for_clause, to_rfc5322_date(clause.at));
+  const std::string tls = clause.tls.empty() ? " " : fmt::format(" ({})\r\n\t", harmless_words(clause.tls));
+  return fmt::format("Received: {}by {} with {}{}id {}{};\r\n\t{}\r\n", from_clause(clause), clause.by, clause.protocol,
+                     tls, clause.queue_id, for_clause, to_rfc5322_date(clause.at));
 }
 
 std::string return_path_field(const Path& reverse_path) {

@@ -324,7 +324,7 @@ class Reception final : public SmtpAnswers {
                                                  .client_ip = peer_ip_ == kLocalPeer ? std::string() : peer_ip_,
                                                  .local_user = identity_.local_user,
                                                  .by = service_->engine.hostname,
-                                                 .protocol = protocol_keyword(),
+                                                 .protocol = std::string(protocol_keyword()),
                                                  .queue_id = entry.id.text(),
                                                  .for_address = transaction.only_recipient,
                                                  .utf8 = transaction.request.utf8,

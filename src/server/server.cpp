@@ -119,6 +119,7 @@ struct Server::Inside {
         probe(&connector, &router, with_hostname(settings.delivery, settings.hostname).relay),
         gate(&directory, doors.store, &router, &probe, doors.clock, settings.gate),
         counts(settings.gate),
+        login_guard(doors.clock, settings.login_guard),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
         limits(doors.metrics),
@@ -391,6 +392,7 @@ struct Server::Inside {
   NextHopProbe probe;
   gate::Gate gate;
   gate::SessionCounts counts;
+  gate::LoginGuard login_guard;
   delivery::Deliverer deliverer;
   LimitMetrics limits;
   SmtpMetrics smtp_metrics;
@@ -467,6 +469,7 @@ directory::Directory* Server::directory() { return &inside_->directory; }
 directory::DkimKeys* Server::dkim_keys() { return &inside_->dkim_keys; }
 mailbox::Mailboxes* Server::mailboxes() { return &inside_->mailboxes; }
 queue::Queue* Server::queue() { return &inside_->queue; }
+gate::LoginGuard* Server::login_guard() { return &inside_->login_guard; }
 
 bool Server::ready() const {
   return inside_->serving.load() && !inside_->draining.is_set() && inside_->doors.store->has_room();

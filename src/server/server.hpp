@@ -14,6 +14,7 @@
 #include "directory/dkim_keys.hpp"
 #include "dns/resolver.hpp"
 #include "gate/gate.hpp"
+#include "gate/login_guard.hpp"
 #include "mailbox/mailbox.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
@@ -72,7 +73,8 @@ struct Listen {
   std::vector<net::Network4Or6> xclient_from;                  ///< of an smtp or lmtp listener
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay on an smtp listener
   Duration greeting_delay{};                                   ///< of an smtp listener
-  pop3::Cleartext cleartext = pop3::Cleartext::refused;        ///< of a pop3 listener
+  pop3::Cleartext cleartext = pop3::Cleartext::refused;        ///< of a submission or pop3 listener
+  bool scram_sha_1 = false;                                    ///< of a submission or pop3 listener: it is offered
   Handler handler;                                             ///< of an http listener
 };
 
@@ -82,6 +84,7 @@ struct Settings {
   SmtpTimeouts smtp_timeouts;
   Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
   gate::Settings gate;
+  gate::LoginGuardSettings login_guard = {};
   directory::Settings directory;
   queue::Settings queue;
   route::Settings route;
@@ -115,6 +118,7 @@ class Server final : public core::ServerControl {
   [[nodiscard]] directory::DkimKeys* dkim_keys();
   [[nodiscard]] mailbox::Mailboxes* mailboxes();
   [[nodiscard]] queue::Queue* queue();
+  [[nodiscard]] gate::LoginGuard* login_guard();
 
   // core::ServerControl
   [[nodiscard]] bool ready() const override;

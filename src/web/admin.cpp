@@ -59,6 +59,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET...", &add_alias},
     {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET...]", &remove_alias},
     {"alias.list", 0, 0, {}, Password::none, "", &list_aliases},
+    {"ban.list", 0, 0, {}, Password::none, "", &list_bans},
+    {"ban.lift", 1, kMany, {}, Password::none, "ADDRESS|ACCOUNT...", &lift_ban},
     {"queue.list", 0, kMany, kListOptions, Password::none, kListUsage, &list_queue},
     {"queue.show", 0, kMany, kListOptions, Password::none, kListUsage, &show_queue},
     {"queue.summary", 0, kMany, kListOptions, Password::none, kListUsage, &summarize_queue},
@@ -87,7 +89,7 @@ std::string alternatives(std::string_view name) {
   for (const Command& command : kCommands) {
     if (!group.empty() && command.name.starts_with(group)) out += (out.empty() ? "" : ", ") + typed(command.name);
   }
-  return out.empty() ? "there are domain, account, alias and queue" : "there are " + out;
+  return out.empty() ? "there are domain, account, alias, ban and queue" : "there are " + out;
 }
 
 /// Why the request is not as its command wants it; nullopt when it is.

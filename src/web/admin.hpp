@@ -7,6 +7,7 @@
 #include "core/secret.hpp"
 #include "core/task.hpp"
 #include "directory/directory.hpp"
+#include "gate/login_guard.hpp"
 #include "mailbox/mailbox.hpp"
 #include "queue/queue.hpp"
 
@@ -30,7 +31,7 @@ struct AdminRequest {
   std::string cursor = {};  ///< `next` of the reply before: the same request goes on there
 };
 
-/// INTERFACE §2: exit 0 done, 1 failed, 2 used wrongly, 3 not found, 75 try again.
+/// INTERFACE §2: exit 0 done, 1 failed, 2 used wrongly, 3 not found, 69 server needed, 75 try again.
 struct AdminReply {
   int exit_code = 0;
   std::vector<std::string> lines;  ///< for stdout; JSON: one object a line, each with "v":1
@@ -45,6 +46,7 @@ struct AdminRooms {
   mailbox::Mailboxes* mailboxes;
   queue::Queue* queue;
   Clock* clock;
+  gate::LoginGuard* login_guard = nullptr;  ///< nullptr: no server runs
 };
 
 class Admin {

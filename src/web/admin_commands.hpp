@@ -21,6 +21,9 @@ namespace postrider::web {
 [[nodiscard]] Task<AdminReply> remove_alias(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> list_aliases(AdminRooms rooms, AdminRequest request);
 
+[[nodiscard]] Task<AdminReply> list_bans(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> lift_ban(AdminRooms rooms, AdminRequest request);
+
 [[nodiscard]] Task<AdminReply> list_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> show_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> summarize_queue(AdminRooms rooms, AdminRequest request);

@@ -26,7 +26,7 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
     std::string_view error;
   };
   for (const Row& row : std::vector<Row>{
-           {"", {}, {}, ": no such command (there are domain, account, alias and queue)"},
+           {"", {}, {}, ": no such command (there are domain, account, alias, ban and queue)"},
            {"queue.lst",
             {},
             {},

@@ -162,7 +162,7 @@ TEST_F(Http, AnswersARequestThatIsCutAnywhere) {
   const std::string request = fmt::format(
       "POST /v1/admin HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
   const std::string whole = ask({request});
-  const std::string why = "nothing here: no such command (there are domain, account, alias and queue)";
+  const std::string why = "nothing here: no such command (there are domain, account, alias, ban and queue)";
   EXPECT_TRUE(whole.ends_with(R"({"v":1,"exit":2,"lines":[],"error":")" + why + R"(","next":"","question":""})"))
       << whole;
   const std::size_t body_at = whole.find("\r\n\r\n");

@@ -71,8 +71,12 @@ class AdminCommands : public testing::Test {
   InlineWorkers workers_;
   directory::Directory directory_{bench_.store.get(), &workers_, &random_, &bench_.world.clock, file_settings()};
   mailbox::Mailboxes mailboxes_{bench_.store.get(), &bench_.world.clock, &random_};
-  Admin admin_{AdminRooms{
-      .directory = &directory_, .mailboxes = &mailboxes_, .queue = bench_.queue.get(), .clock = &bench_.world.clock}};
+  gate::LoginGuard login_guard_{&bench_.world.clock, {}};
+  Admin admin_{AdminRooms{.directory = &directory_,
+                          .mailboxes = &mailboxes_,
+                          .queue = bench_.queue.get(),
+                          .clock = &bench_.world.clock,
+                          .login_guard = &login_guard_}};
 };
 
 }  // namespace postrider::web::test
