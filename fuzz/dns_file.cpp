@@ -31,6 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(octets <= dns::kTxtOctetsMax, "a TXT answer fits");
     const Result<dns::MxAnswer> mx = records->mx(*name);
     check(!mx || !mx->records.empty(), "an MX answer has records");
+    const Result<dns::SrvAnswer> srv = records->srv(*name);
+    check(!srv || !srv->records.empty(), "an SRV answer has records");
+    const Result<dns::TlsaAnswer> tlsa = records->tlsa(*name);
+    check(!tlsa || !tlsa->records.front().data.empty(), "a TLSA answer has data");
     const Result<dns::AddressAnswer> a = records->a(*name);
     check(!a || !a->addresses.empty(), "an A answer has addresses");
   }

@@ -51,8 +51,8 @@ Result<RecordType> parse_type(std::string_view word) {
       {"PTR", RecordType::other},
       {"NS", RecordType::other},
       {"SOA", RecordType::other},
-      {"SRV", RecordType::other},
-      {"TLSA", RecordType::other},
+      {"SRV", RecordType::srv},
+      {"TLSA", RecordType::tlsa},
       {"SPF", RecordType::other},
       {"CAA", RecordType::other},
       {"DS", RecordType::other},
@@ -121,6 +121,40 @@ Result<MxRecord> parse_mx(std::string_view data) {
   return MxRecord{.preference = *number, .exchange = exchange->text()};
 }
 
+Result<SrvRecord> parse_srv(std::string_view data) {
+  std::array<std::uint16_t, 3> numbers{};
+  for (std::uint16_t& number : numbers) {
+    const Result<std::uint16_t> parsed = parse_number<std::uint16_t>(take_word(data));
+    if (!parsed) return malformed("SRV wants PRIORITY WEIGHT PORT NAME");
+    number = *parsed;
+  }
+  SrvRecord record{.priority = numbers[0], .weight = numbers[1], .port = numbers[2], .target = {}};
+  if (data == ".") return record;  // 2782: the service is not there
+  const Result<Name> target = Name::parse(data);
+  if (!target) return malformed("SRV wants PRIORITY WEIGHT PORT NAME");
+  record.target = target->text();
+  return record;
+}
+
+Result<TlsaRecord> parse_tlsa(std::string_view data) {
+  std::array<std::uint8_t, 3> numbers{};
+  for (std::uint8_t& number : numbers) {
+    const Result<std::uint8_t> parsed = parse_number<std::uint8_t>(take_word(data));
+    if (!parsed) return malformed("TLSA wants USAGE SELECTOR MATCHING HEX");
+    number = *parsed;
+  }
+  TlsaRecord record{.usage = numbers[0], .selector = numbers[1], .matching = numbers[2], .data = {}};
+  std::string digits;
+  while (!data.empty()) digits += take_word(data);  // 6698 §2.2: blanks are allowed among the digits
+  const auto value_of = [](char c) { return c <= '9' ? c - '0' : to_lower_ascii(c) - 'a' + 10; };
+  const bool is_hex = std::ranges::all_of(
+      digits, [](char c) { return is_digit_ascii(c) || (to_lower_ascii(c) >= 'a' && to_lower_ascii(c) <= 'f'); });
+  if (digits.empty() || digits.size() % 2 != 0 || !is_hex) return malformed("TLSA wants USAGE SELECTOR MATCHING HEX");
+  for (std::size_t at = 0; at < digits.size(); at += 2)
+    record.data += static_cast<char>(static_cast<std::uint8_t>(value_of(digits[at]) << 4 | value_of(digits[at + 1])));
+  return record;
+}
+
 }  // namespace
 
 Result<Records> Records::parse(std::string_view text) {
@@ -177,6 +211,8 @@ Result<void> Records::add_data(Entry& entry, RecordType type, std::string_view d
     case RecordType::aaaa: return keep(entry.aaaa, parse_address(data, type));
     case RecordType::mx: return keep(entry.mx, parse_mx(data));
     case RecordType::txt: return keep(entry.txt, parse_strings(data));
+    case RecordType::srv: return keep(entry.srv, parse_srv(data));
+    case RecordType::tlsa: return keep(entry.tlsa, parse_tlsa(data));
     case RecordType::cname: {
       Result<Name> target = Name::parse(data);
       if (!target) return malformed("CNAME wants NAME");
@@ -236,6 +272,18 @@ Result<AddressAnswer> Records::aaaa(const Name& name) const {
   const Result<const Entry*> entry = find(name, RecordType::aaaa);
   if (!entry) return fail(entry);
   return answer_of<AddressAnswer>((*entry)->aaaa, security_);
+}
+
+Result<SrvAnswer> Records::srv(const Name& name) const {
+  const Result<const Entry*> entry = find(name, RecordType::srv);
+  if (!entry) return fail(entry);
+  return answer_of<SrvAnswer>((*entry)->srv, security_);
+}
+
+Result<TlsaAnswer> Records::tlsa(const Name& name) const {
+  const Result<const Entry*> entry = find(name, RecordType::tlsa);
+  if (!entry) return fail(entry);
+  return answer_of<TlsaAnswer>((*entry)->tlsa, security_);
 }
 
 Result<TxtAnswer> Records::txt(const Name& name) const {

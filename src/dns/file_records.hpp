@@ -13,7 +13,7 @@
 namespace postrider::dns {
 
 /// What a file can hold. `other`: types that nobody asks for; they only make the name exist.
-enum class RecordType : std::uint8_t { a, aaaa, mx, txt, cname, other };
+enum class RecordType : std::uint8_t { a, aaaa, mx, txt, srv, tlsa, cname, other };
 
 /// The whole of a small DNS. A name that is not in it does not exist.
 class Records {
@@ -33,6 +33,8 @@ class Records {
   [[nodiscard]] Result<AddressAnswer> a(const Name& name) const;
   [[nodiscard]] Result<AddressAnswer> aaaa(const Name& name) const;
   [[nodiscard]] Result<TxtAnswer> txt(const Name& name) const;
+  [[nodiscard]] Result<SrvAnswer> srv(const Name& name) const;
+  [[nodiscard]] Result<TlsaAnswer> tlsa(const Name& name) const;
 
  private:
   enum class Made : std::uint8_t { nxdomain, servfail, timeout, nodata };
@@ -41,6 +43,8 @@ class Records {
     std::vector<std::array<std::uint8_t, 16>> a;
     std::vector<std::array<std::uint8_t, 16>> aaaa;
     std::vector<std::string> txt;
+    std::vector<SrvRecord> srv;
+    std::vector<TlsaRecord> tlsa;
     std::optional<Name> cname;
     std::map<RecordType, Made> made;
   };

@@ -14,6 +14,8 @@ class FileResolver final : public Resolver {
   Task<Result<AddressAnswer>> a(Name name) override { co_return records_.a(name); }
   Task<Result<AddressAnswer>> aaaa(Name name) override { co_return records_.aaaa(name); }
   Task<Result<TxtAnswer>> txt(Name name) override { co_return records_.txt(name); }
+  Task<Result<SrvAnswer>> srv(Name name) override { co_return records_.srv(name); }
+  Task<Result<TlsaAnswer>> tlsa(Name name) override { co_return records_.tlsa(name); }
 
  private:
   const Records records_;

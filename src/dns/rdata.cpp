@@ -56,6 +56,24 @@ Result<MxRecord> parse_mx_rdata(std::string_view rdata) {
   return MxRecord{.preference = preference, .exchange = std::move(*exchange)};
 }
 
+Result<SrvRecord> parse_srv_rdata(std::string_view rdata) {
+  if (rdata.size() < 7) return malformed("SRV too short");
+  Result<std::string> target = parse_wire_name(rdata.substr(6));
+  if (!target) return fail(target);
+  const auto number = [&](std::size_t at) {
+    return static_cast<std::uint16_t>(octet_at(rdata, at) << 8 | octet_at(rdata, at + 1));
+  };
+  return SrvRecord{.priority = number(0), .weight = number(2), .port = number(4), .target = std::move(*target)};
+}
+
+Result<TlsaRecord> parse_tlsa_rdata(std::string_view rdata) {
+  if (rdata.size() < 4) return malformed("TLSA too short");
+  return TlsaRecord{.usage = octet_at(rdata, 0),
+                    .selector = octet_at(rdata, 1),
+                    .matching = octet_at(rdata, 2),
+                    .data = std::string(rdata.substr(3))};
+}
+
 Result<std::string> parse_txt_rdata(std::string_view rdata) {
   std::string joined;
   while (!rdata.empty()) {  // 1035 §3.3.14

@@ -13,6 +13,8 @@ namespace postrider::dns {
 
 /// Errors of all  malformed.
 [[nodiscard]] Result<MxRecord> parse_mx_rdata(std::string_view rdata);
+[[nodiscard]] Result<SrvRecord> parse_srv_rdata(std::string_view rdata);
+[[nodiscard]] Result<TlsaRecord> parse_tlsa_rdata(std::string_view rdata);
 /// The strings joined without blanks.
 [[nodiscard]] Result<std::string> parse_txt_rdata(std::string_view rdata);
 /// 4 octets, which come mapped into IPv6.

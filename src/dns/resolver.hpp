@@ -54,6 +54,29 @@ struct TxtAnswer {
   Security security = Security::insecure;
 };
 
+struct SrvRecord {
+  std::uint16_t priority = 0;
+  std::uint16_t weight = 0;
+  std::uint16_t port = 0;
+  std::string target;  ///< lower case, no final dot; empty for ".": the service is not there (2782)
+  friend bool operator==(const SrvRecord&, const SrvRecord&) = default;
+};
+struct SrvAnswer {
+  std::vector<SrvRecord> records;  ///< in the order of the answer
+  Security security = Security::insecure;
+};
+struct TlsaRecord {
+  std::uint8_t usage = 0;
+  std::uint8_t selector = 0;
+  std::uint8_t matching = 0;
+  std::string data;  ///< octets (6698 §2.1)
+  friend bool operator==(const TlsaRecord&, const TlsaRecord&) = default;
+};
+struct TlsaAnswer {
+  std::vector<TlsaRecord> records;
+  Security security = Security::insecure;
+};
+
 /// Each question ends within kQuestionTimeout. CNAMEs are followed. Errors of all:
 /// not_found: NXDOMAIN, or no such record (NODATA), said by `detail` "nxdomain" or "nodata"; timeout: no answer in
 /// time; transient: SERVFAIL, bogus, loops; too_long: over a limit; cancelled: shutting down.
@@ -64,6 +87,8 @@ class Resolver {
   [[nodiscard]] virtual Task<Result<AddressAnswer>> a(Name name) = 0;
   [[nodiscard]] virtual Task<Result<AddressAnswer>> aaaa(Name name) = 0;
   [[nodiscard]] virtual Task<Result<TxtAnswer>> txt(Name name) = 0;
+  [[nodiscard]] virtual Task<Result<SrvAnswer>> srv(Name name) = 0;
+  [[nodiscard]] virtual Task<Result<TlsaAnswer>> tlsa(Name name) = 0;
 };
 
 }  // namespace postrider::dns

@@ -37,6 +37,9 @@ mx1.example.test. AAAA 2001:db8::11
 txt.example.test. TXT "v=spf1 ip4:192.0.2.0/24 " "-all; x"
 txt2.example.test. TXT "one"
 txt2.example.test. TXT "\"t\\wo\032\255"
+_s._tcp.example.test. SRV 0 5 465 MX1.example.test.
+_no._tcp.example.test. SRV 0 0 0 .
+_25._tcp.mx1.example.test. TLSA 3 1 1 00ff a0
 c1.example.test. CNAME c2.example.test.
 c2.example.test. CNAME C3.example.test.
 c3.example.test. CNAME mx1.example.test.
@@ -277,6 +280,17 @@ TEST_P(ResolverContract, JoinsTheStringsOfATxtRecord) {
   EXPECT_EQ(two->records, std::vector<std::string>({"\"t\\wo \xFF", "one"}));
 }
 
+TEST_P(ResolverContract, GivesServicesAndTheirCertificates) {
+  const Result<SrvAnswer> srv = run(resolver_->srv(name("_s._tcp.example.test")));
+  ASSERT_TRUE(srv) << why_not(srv);
+  EXPECT_EQ(srv->records, std::vector<SrvRecord>({{0, 5, 465, "mx1.example.test"}}));
+  EXPECT_EQ(run(resolver_->srv(name("_no._tcp.example.test"))).value().records,
+            std::vector<SrvRecord>({{0, 0, 0, ""}}));
+  const Result<TlsaAnswer> tlsa = run(resolver_->tlsa(name("_25._tcp.mx1.example.test")));
+  ASSERT_TRUE(tlsa) << why_not(tlsa);
+  EXPECT_EQ(tlsa->records, std::vector<TlsaRecord>({{3, 1, 1, std::string("\0\xFF\xA0", 3)}}));
+}
+
 TEST_P(ResolverContract, FollowsCnames) {
   const Result<AddressAnswer> a = run(resolver_->a(name("c1.example.test")));
   ASSERT_TRUE(a) << why_not(a);
@@ -339,6 +353,9 @@ TEST(FileRecords, SaysTheLineThatIsWrong) {
                                             {"a.test MX mx.test", "line 1: MX wants PREFERENCE NAME"},
                                             {"a.test MX 70000 mx.test", "line 1: MX wants PREFERENCE NAME"},
                                             {"a.test MX 10", "line 1: MX wants PREFERENCE NAME"},
+                                            {"a.test SRV 0 1 mx", "line 1: SRV wants PRIORITY WEIGHT PORT NAME"},
+                                            {"a.test TLSA 3 1 1 0", "line 1: TLSA wants USAGE SELECTOR MATCHING HEX"},
+                                            {"a.test TLSA 3 1 1 zz", "line 1: TLSA wants USAGE SELECTOR MATCHING HEX"},
                                             {"a.test TXT bare", "line 1: TXT wants quoted strings"},
                                             {"a.test TXT \"open", "line 1: a string without its closing quote"},
                                             {"a.test TXT \"\\25\"", "line 1: an escape is \\DDD, up to \\255"},

@@ -33,5 +33,7 @@ Task<Result<MxAnswer>> SimResolver::mx(Name name) { return ask(std::move(name), 
 Task<Result<AddressAnswer>> SimResolver::a(Name name) { return ask(std::move(name), &Records::a); }
 Task<Result<AddressAnswer>> SimResolver::aaaa(Name name) { return ask(std::move(name), &Records::aaaa); }
 Task<Result<TxtAnswer>> SimResolver::txt(Name name) { return ask(std::move(name), &Records::txt); }
+Task<Result<SrvAnswer>> SimResolver::srv(Name name) { return ask(std::move(name), &Records::srv); }
+Task<Result<TlsaAnswer>> SimResolver::tlsa(Name name) { return ask(std::move(name), &Records::tlsa); }
 
 }  // namespace postrider::dns

@@ -35,6 +35,8 @@ class SimResolver final : public Resolver {
   [[nodiscard]] Task<Result<AddressAnswer>> a(Name name) override;
   [[nodiscard]] Task<Result<AddressAnswer>> aaaa(Name name) override;
   [[nodiscard]] Task<Result<TxtAnswer>> txt(Name name) override;
+  [[nodiscard]] Task<Result<SrvAnswer>> srv(Name name) override;
+  [[nodiscard]] Task<Result<TlsaAnswer>> tlsa(Name name) override;
 
  private:
   template <class Answer>

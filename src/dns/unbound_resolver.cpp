@@ -25,6 +25,8 @@ constexpr int kTypeA = 1;  // 1035 §3.2.2
 constexpr int kTypeMx = 15;
 constexpr int kTypeTxt = 16;
 constexpr int kTypeAaaa = 28;  // 3596 §2.1
+constexpr int kTypeSrv = 33;   // 2782
+constexpr int kTypeTlsa = 52;  // 6698 §7.1
 constexpr int kClassIn = 1;    // 1035 §3.2.4
 constexpr int kRcodeServfail = 2;
 constexpr std::size_t kAnswerOctetsMax = 64 * 1024;           // what a DNS message can hold at most
@@ -191,6 +193,15 @@ class UnboundResolver final : public Resolver {
     }
     if (octets > kTxtOctetsMax) co_return error(Error::too_long, "dns", "TXT over 16 KiB");
     co_return answer;
+  }
+
+  Task<Result<SrvAnswer>> srv(Name name) override {
+    const Result<Reply> reply = co_await ask(std::move(name), kTypeSrv);
+    co_return to_answer<SrvAnswer>(reply, &SrvAnswer::records, &parse_srv_rdata);
+  }
+  Task<Result<TlsaAnswer>> tlsa(Name name) override {
+    const Result<Reply> reply = co_await ask(std::move(name), kTypeTlsa);
+    co_return to_answer<TlsaAnswer>(reply, &TlsaAnswer::records, &parse_tlsa_rdata);
   }
 
  private:
