@@ -70,11 +70,12 @@ struct QueueOption {
   bool is_flag = false;
 };
 constexpr auto kQueueOptions = std::to_array<QueueOption>({
+    {"login", "submitted by this address, @domain or uid:N", QueueOption::On::all},
     {"from", "whose reverse-path is this address, @domain or <>", QueueOption::On::all},
     {"to", "recipients of this address or @domain", QueueOption::On::all},
     {"domain", "recipients in this domain", QueueOption::On::all},
     {"mx", "tried last at the host of this name or address", QueueOption::On::all},
-    {"status", "due (not tried yet), deferred, held, or held:WHY (undeliverable, command, route, frozen)",
+    {"status", "due (not tried yet), deferred, held, or held:WHY (undeliverable, command, route, frozen, burst)",
      QueueOption::On::all},
     {"older-than", "accepted longer ago than 5m, 2h, 3d", QueueOption::On::all},
     {"reply", "last reply matches this regular expression (RE2; (?i) first: in any case)", QueueOption::On::all},

@@ -313,9 +313,7 @@ void read_route(TableReader& keys, Config* config) {
   keys.string("source", &route.source);
   keys.string("helo", &route.hello);
   read_retry(keys, &route.retry);
-  if (keys.has("account"))
-    return keys.mistake(keys.place_of("account"), "[[route]] account: nobody logs in to send in this version");
-  const bool says_for_whom = keys.has("domain") || keys.has("sender");
+  const bool says_for_whom = keys.has("domain") || keys.has("sender") || keys.has("account");
   if (!says_for_whom || !keys.has("via") || (route.domain.empty() && keys.has("domain")))
     return keys.mistake_here("[[route]] wants domain and via");
   const Result<void> checked = route::check_route(route);

@@ -302,7 +302,7 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[[route]]\ndomain = \"a b\"\nvia = \"mx\"\n", 4, "not a domain"},
       {"[[route]]\ndomain = \"*\"\nvia = [\"hold\", \"mx\"]\n", 5, "never tried"},
       {"[[route]]\ndomain = \"*\"\nvia = \"smtps://a.test:465\"\n", 5, "no TLS yet"},
-      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\naccount = \"a@b.test\"\n", 6, "nobody logs in"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\naccount = \"b.test\"\n", 6, "\"@domain\""},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nsender = \"b.test\"\n", 6, "\"@domain\""},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nmatch_local = \"yes\"\n", 6, "true or false"},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nsource = \"eth0\"\n", 6, "IPv4 or IPv6"},

@@ -129,8 +129,10 @@ Task<void> Job::run(std::shared_ptr<Job> job) {
   std::vector<queue::Recipient> left = co_await job->take_orders();
   std::vector<queue::Recipient> elsewhere;
   for (queue::Recipient& recipient : left) {
-    const route::Query query{
-        .domain = recipient.address.domain(), .is_local = true, .sender = job->sender_of(recipient), .account = {}};
+    const route::Query query{.domain = recipient.address.domain(),
+                             .is_local = true,
+                             .sender = job->sender_of(recipient),
+                             .account = job->entry_.login};
     if (recipient.account && !job->workshop_->rooms.router->takes_local(query)) {
       co_await job->deliver_locally(std::move(recipient));
     } else {
@@ -206,7 +208,7 @@ Task<Job::Groups> Job::find_groups(std::vector<queue::Recipient> recipients) {
     const bool is_local = recipient.account || *known->second;
     mail::Path sender = sender_of(recipient);
     const std::string from = sender.text();
-    route::Query query{.domain = std::move(domain), .is_local = is_local, .sender = sender, .account = {}};
+    route::Query query{.domain = std::move(domain), .is_local = is_local, .sender = sender, .account = entry_.login};
     const std::string destination = workshop_->rooms.router->destination(query);
     const auto [at, made] = places.try_emplace(
         {destination, destination.empty() ? query.domain.text() : "", is_local, from}, groups.size());

@@ -76,7 +76,8 @@ Task<Result<void>> Job::append(queue::Recipient recipient) {
         .content = entry.content, .internal_date = workshop_->doors.clock->wall(), .flags = 0, .keywords = {}};
     message.content.prefix = mail::return_path_field(sender_of(recipient)) +
                              mail::delivered_to_field(recipient.address) + entry.content.prefix;
-    message.content.dropped = entry.return_paths;  // 5321 §4.4: an earlier one goes, at final delivery only
+    // 5321 §4.4: an earlier one goes, at final delivery only
+    message.content.dropped = store::all_ranges(entry.content.dropped, entry.return_paths);
     store::Transaction transaction;
     transaction.add_ref(entry.content.body.id);
     const Result<queue::Fate> fate =

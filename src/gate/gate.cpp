@@ -20,10 +20,15 @@ Verdict refused(int code, std::string_view enhanced, std::string_view text, std:
   return {.code = code, .enhanced = std::string(enhanced), .text = std::string(text), .rule = std::string(rule)};
 }
 
-/// The domain's null MX (7505 §3): nobody takes mail there.
-bool is_null_mx(const route::RouteDecision& decision) {
+/// What is said at RCPT of a domain where nobody takes mail: by its null MX (7505 §3), or, to our own people, as there
+/// is no such domain (6409 §6.2).
+std::optional<Verdict> refused_by_names(const route::RouteDecision& decision, bool is_own) {
   const auto* const none = std::get_if<route::NoRoute>(&decision.next);
-  return none != nullptr && none->permanent && none->status == "5.1.10";
+  if (none == nullptr || !none->permanent) return std::nullopt;
+  if (none->status == "5.1.10")
+    return refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx");
+  if (none->status == "5.1.2" && is_own) return refused(550, "5.1.2", "There is no such domain", "recipient.no_domain");
+  return std::nullopt;
 }
 
 /// Its names cannot be asked now.
@@ -91,7 +96,7 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   if (!found) {
     co_return only(refused(451, "4.3.0", "The directory cannot be read now, try again later", "recipient.directory"));
   }
-  const bool is_trusted = identity.account || identity.in_relay_network;
+  const bool is_trusted = identity.is_own() || identity.in_relay_network;
   switch (decide_relay(kind_of(*found), address.domain(), identity, role)) {
     case RelayDecision::denied:  // 5321 §3.6.2
       co_return only(refused(550, "5.7.1", "Relaying denied", "relay.denied"));
@@ -102,10 +107,11 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
       const bool verify = relayed != nullptr && relayed->by == directory::RelayRecipients::By::verify;
       mail::Address to = address;
       RecipientVerdict verdict = only({});
+      route::Query query{.domain = to.domain(), .sender = std::move(sender), .account = std::move(identity.login)};
       if (relayed != nullptr) {
-        verdict.verdict = co_await check_relayed(std::move(to), std::move(sender), verify);
+        verdict.verdict = co_await check_relayed(std::move(to), std::move(query), verify);
       } else {
-        verdict.verdict = co_await check_elsewhere(std::move(to), std::move(sender));
+        verdict.verdict = co_await check_elsewhere(std::move(query), identity.is_own());
       }
       if (accepts(verdict.verdict)) verdict.targets.push_back({.address = std::move(address), .account = std::nullopt});
       co_return verdict;
@@ -116,10 +122,11 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
   if (deliverable == nullptr) {  // the reason stays inside: a disabled account reads like none
     co_return only(refused(550, "5.1.1", "No such user here", "recipient.unknown"));
   }
-  std::optional<Verdict> refusal =
-      refused_by_route(*router_, {.domain = address.domain(), .is_local = true, .sender = sender});
+  const route::Query query{
+      .domain = address.domain(), .is_local = true, .sender = std::move(sender), .account = std::move(identity.login)};
+  std::optional<Verdict> refusal = refused_by_route(*router_, query);
   if (refusal) co_return only(std::move(*refusal));
-  const bool is_routed_on = take_from_mailboxes(deliverable->targets, sender);
+  const bool is_routed_on = take_from_mailboxes(deliverable->targets, query);
   if (is_routed_on && !is_trusted) co_return only(refused(550, "5.7.1", "Relaying denied", "relay.routed"));
   const bool is_mailbox =
       std::ranges::any_of(deliverable->targets, [](const auto& t) { return t.account.has_value(); });
@@ -132,12 +139,14 @@ Task<RecipientVerdict> Gate::check_recipient(mail::Address address, SessionIdent
 
 /// A route with match_local sends on what would go to a mailbox. True: a routed local part is among it, which a
 /// subaddress can be.
-bool Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const {
+bool Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const route::Query& query) const {
   bool has_routed = false;
   for (directory::Target& target : targets) {
     if (!target.account) continue;
-    const bool is_taken = router_->takes_local(
-        {.domain = target.address.domain(), .is_local = true, .sender = target.owner ? *target.owner : sender});
+    const bool is_taken = router_->takes_local({.domain = target.address.domain(),
+                                                .is_local = true,
+                                                .sender = target.owner ? *target.owner : query.sender,
+                                                .account = query.account});
     if (!is_taken) continue;
     target.account.reset();
     has_routed = has_routed || is_routed(target.address.local_part());
@@ -145,32 +154,29 @@ bool Gate::take_from_mailboxes(std::vector<directory::Target>& targets, const ma
   return has_routed;
 }
 
-Task<Verdict> Gate::check_elsewhere(mail::Address address, mail::Path sender) {
-  std::optional<Verdict> refusal = refused_by_route(*router_, {.domain = address.domain(), .sender = sender});
-  if (refusal) co_return std::move(*refusal);
-  mail::Domain domain = address.domain();
-  const bool none = co_await takes_no_mail(std::move(domain), std::move(sender));
-  if (none) co_return refused(556, "5.1.10", "The domain takes no mail (null MX)", "recipient.null_mx");
-  co_return accepted("2.1.5");
+Task<Verdict> Gate::check_elsewhere(route::Query query, bool is_own) {
+  std::optional<Verdict> refusal = refused_by_route(*router_, query);
+  if (!refusal) refusal = co_await ask_names(std::move(query), is_own);
+  co_return refusal ? std::move(*refusal) : accepted("2.1.5");
 }
 
-Task<bool> Gate::takes_no_mail(mail::Domain domain, mail::Path sender) {
-  const std::string name = domain.text();
-  const std::string destination = router_->destination({.domain = domain, .sender = sender});
-  if (destination != name) co_return false;  // a route leads elsewhere, so its MX says nothing
-  if (learned_->dead_names.find(name, clock_->steady())) co_return false;
+Task<std::optional<Verdict>> Gate::ask_names(route::Query query, bool is_own) {
+  using Refusal = std::optional<Verdict>;
+  const std::string name = query.domain.text();
+  const std::string destination = router_->destination(query);
+  if (destination != name) co_return Refusal();  // a route leads elsewhere, so its MX says nothing
+  if (learned_->dead_names.find(name, clock_->steady())) co_return Refusal();
   const auto lookup = std::make_shared<Lookup>();  // shared: the search goes on when the wait is over
   Shard* const shard = co_await this_shard();
-  spawn(shard, "gate.route", look_up(router_, {.domain = std::move(domain), .sender = std::move(sender)}, lookup));
+  spawn(shard, "gate.route", look_up(router_, std::move(query), lookup));
   const Result<void> done = co_await lookup->done.wait(clock_->steady() + kNullMxWait);
-  if (done && !is_dead(*lookup->decision)) co_return is_null_mx(*lookup->decision);
+  if (done && !is_dead(*lookup->decision)) co_return refused_by_names(*lookup->decision, is_own);
   learned_->dead_names.put(name, true, clock_->steady() + kDeadNamesKept);
-  co_return false;
+  co_return Refusal();
 }
 
-Task<Verdict> Gate::check_relayed(mail::Address address, mail::Path sender, bool ask) {
-  std::optional<Verdict> refusal =
-      refused_by_route(*router_, {.domain = address.domain(), .sender = std::move(sender)});
+Task<Verdict> Gate::check_relayed(mail::Address address, route::Query query, bool ask) {
+  std::optional<Verdict> refusal = refused_by_route(*router_, query);
   if (refusal) co_return std::move(*refusal);
   if (!ask || probe_ == nullptr) co_return accepted("2.1.5");
   RecipientProbe::Answer answer = co_await ask_next_hop(std::move(address));

@@ -29,6 +29,10 @@ struct SessionIdentity {
   std::optional<mail::AccountId> account;
   bool in_relay_network = false;                 ///< the peer's address is in relay_from
   std::optional<std::uint32_t> local_user = {};  ///< of a submission by a user of this host: SO_PEERCRED
+  /// Whom the queue names for it: the account's address, or "uid:1000" of a user of this host; empty: nobody.
+  std::string login = {};
+  /// One of our own people, who submits: what it asks of us is not a stranger's.
+  [[nodiscard]] bool is_own() const { return account || local_user; }
 };
 
 struct Verdict {
@@ -148,7 +152,7 @@ class Gate {
   /// 550 5.1.1 and 450 4.1.1 (unknown now, which is no better than a refusal that may pass): what the next hop of a
   /// relay domain with recipients = "verify" says; it is asked for kProbeWait, its answer kept a while.
   /// 556 5.1.10 a domain to relay to has a null MX (7505 §4.1); names that do not answer within kNullMxWait refuse
-  /// nobody, and are not asked again for kDeadNamesKept.
+  /// nobody, and are not asked again for kDeadNamesKept. 550 5.1.2 to our own people: there is no such domain.
   /// 554 5.6.3 a mailbox here takes no BINARYMIME: what it holds has whole lines (SECURITY R1).
   [[nodiscard]] Task<RecipientVerdict> check_recipient(mail::Address address, SessionIdentity identity,
                                                        ListenerRole role,
@@ -160,11 +164,11 @@ class Gate {
 
  private:
   struct Learned;
-  [[nodiscard]] Task<Verdict> check_elsewhere(mail::Address address, mail::Path sender);
-  [[nodiscard]] Task<Verdict> check_relayed(mail::Address address, mail::Path sender, bool ask);
+  [[nodiscard]] Task<Verdict> check_elsewhere(route::Query query, bool is_own);
+  [[nodiscard]] Task<Verdict> check_relayed(mail::Address address, route::Query query, bool ask);
   [[nodiscard]] Task<RecipientProbe::Answer> ask_next_hop(mail::Address address);
-  [[nodiscard]] Task<bool> takes_no_mail(mail::Domain domain, mail::Path sender);
-  [[nodiscard]] bool take_from_mailboxes(std::vector<directory::Target>& targets, const mail::Path& sender) const;
+  [[nodiscard]] Task<std::optional<Verdict>> ask_names(route::Query query, bool is_own);
+  [[nodiscard]] bool take_from_mailboxes(std::vector<directory::Target>& targets, const route::Query& query) const;
 
   directory::Directory* directory_;
   store::Store* store_;

@@ -63,7 +63,49 @@ TEST(Gate, ADomainWithANullMxIsRefusedToThoseWhoMayRelay) {
   EXPECT_TRUE(accepts(host.check(address("x@unknown.test"), ours).verdict));  // a report says it
 }
 
-constexpr SessionIdentity kOurs{.account = std::nullopt, .in_relay_network = true};
+const SessionIdentity kOurs{.account = std::nullopt, .in_relay_network = true};
+
+TEST(Gate, WhatCanNeverWorkIsRefusedToOurOwnPeopleAtOnce) {
+  Host host;
+  ASSERT_TRUE(host.resolver.add("none.test MX 0 ."));
+  ASSERT_TRUE(host.resolver.add("dead.test MX !SERVFAIL"));
+  ASSERT_TRUE(host.resolver.add("late.test MX !TIMEOUT"));
+  ASSERT_TRUE(host.resolver.add("text.test TXT \"no mail exchanger, and no address\""));
+  ASSERT_TRUE(host.resolver.add("good.test MX 10 mx.good.test"));
+  ASSERT_TRUE(host.resolver.add("mx.good.test A 192.0.2.9"));
+  SessionIdentity account;
+  account.account = mail::AccountId{7};
+  account.login = "ann@here.test";
+  SessionIdentity local;
+  local.local_user = 1000;
+  local.login = "uid:1000";
+  for (const SessionIdentity& own : {account, local}) {
+    const auto rule = [&](std::string_view to) {
+      return host.check(address(to), own, ListenerRole::submission).verdict.rule;
+    };
+    EXPECT_EQ(rule("x@unknown.test"), "recipient.no_domain");
+    EXPECT_EQ(rule("x@none.test"), "recipient.null_mx");
+    EXPECT_EQ(rule("nobody@here.test"), "recipient.unknown");
+    EXPECT_EQ(rule("x@[192.0.2.1]"), "relay.denied");
+    for (const std::string_view to : {"x@dead.test", "x@late.test", "x@text.test", "x@good.test", "list@here.test"})
+      EXPECT_EQ(rule(to), "accept") << to;
+  }
+  const Verdict none = host.check(address("x@unknown.test"), account, ListenerRole::submission).verdict;
+  EXPECT_EQ(fmt::format("{} {}", none.code, none.enhanced), "550 5.1.2");
+  EXPECT_EQ(host.check(address("x@unknown.test"), {}, ListenerRole::submission).verdict.rule, "relay.denied");
+}
+
+TEST(Gate, ARouteOfALoginRefusesThatLogin) {
+  Host host({{.via = {"error:5.7.1 not from you"}, .account = "ann@here.test"}});
+  ASSERT_TRUE(host.resolver.add("away.test A 192.0.2.9"));
+  SessionIdentity who;
+  who.account = mail::AccountId{7};
+  for (const auto& [login, rule] :
+       {std::pair("ann@here.test", "recipient.route"), std::pair("bob@here.test", "accept"), std::pair("", "accept")}) {
+    who.login = login;
+    EXPECT_EQ(host.check(address("x@away.test"), who, ListenerRole::submission).verdict.rule, rule) << login;
+  }
+}
 
 TEST(Gate, RecipientsOfARelayDomainAreTakenFromAnybody) {
   Host host;

@@ -172,6 +172,7 @@ TEST(Relay, TheRightToRelayComesFromNetworkOrAccountOnly) {
   ASSERT_EQ(relayed.targets.size(), 1U);
   EXPECT_EQ(relayed.targets[0].address, address("x@away.test"));
   EXPECT_FALSE(relayed.targets[0].account);
+  ASSERT_TRUE(host.resolver.add("away.test A 192.0.2.9"));
   EXPECT_TRUE(accepts(host.check(address("x@away.test"), member, ListenerRole::submission).verdict));
   EXPECT_EQ(host.check(address("x@[192.0.2.1]"), network).verdict.rule, "relay.denied");
 }

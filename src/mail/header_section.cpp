@@ -66,6 +66,7 @@ Result<void> HeaderCollector::append(std::string_view octets) {
        at = octets_.find(kLineEnd, scanned_)) {
     const LineKind kind = kind_of(std::string_view(octets_).substr(scanned_, at - scanned_), fields_ > 0);
     if (kind == LineKind::end) {
+      by_junk_ = at > scanned_;
       octets_.resize(scanned_);
       octets_.shrink_to_fit();
       complete_ = true;
@@ -81,13 +82,17 @@ Result<void> HeaderCollector::append(std::string_view octets) {
 Result<HeaderSection> HeaderCollector::finish() && {
   if (too_long_) return error(Error::too_long, "mail.header_section");
   HeaderSection section;
+  section.is_ended = !by_junk_;
   const std::string_view all = octets_;
   for (std::size_t at = 0; at < all.size();) {
     const std::size_t end = std::min(all.find(kLineEnd, at), all.size());  // a content may end within a line (3030)
     const std::size_t next = std::min(end + kLineEnd.size(), all.size());
     const std::string_view line = all.substr(at, end - at);
     const LineKind kind = kind_of(line, !section.fields.empty());
-    if (kind == LineKind::end) break;
+    if (kind == LineKind::end) {
+      section.is_ended = line.empty();
+      break;
+    }
     if (kind == LineKind::field) {
       if (section.fields.size() == kHeaderFieldsMax) return error(Error::too_long, "mail.header_section");
       section.fields.push_back({.name = std::string(field_name_of(line).value_or("")), .value = {}, .range = {at, 0}});
@@ -101,6 +106,8 @@ Result<HeaderSection> HeaderCollector::finish() && {
     const std::string_view whole = all.substr(field.range.offset, field.range.size_octets);
     field.value = unfolded(whole.substr(whole.find(':') + 1));
   }
+  octets_.resize(section.size_octets);
+  section.octets = std::move(octets_);
   return section;
 }
 

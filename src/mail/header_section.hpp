@@ -25,6 +25,9 @@ struct HeaderField {
 struct HeaderSection {
   std::vector<HeaderField> fields;
   std::uint64_t size_octets = 0;  ///< up to and without the empty line
+  std::string octets = {};        ///< of the section: what the ranges are in
+  /// By the empty line, or by the content's end; false: by a line that is no field, which other readers may step over.
+  bool is_ended = true;
   /// The value of the first field with that name, or empty. ASCII case-insensitive. Points into this object.
   [[nodiscard]] std::string_view first(std::string_view name) const;
   [[nodiscard]] std::size_t count(std::string_view name) const;
@@ -49,6 +52,7 @@ class HeaderCollector {
   std::size_t scanned_ = 0;
   std::size_t fields_ = 0;
   bool complete_ = false;
+  bool by_junk_ = false;
   bool too_long_ = false;
 };
 

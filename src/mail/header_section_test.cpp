@@ -64,6 +64,33 @@ TEST(HeaderSection, LooksUpNamesWithoutCase) {
   EXPECT_EQ(section->count("X"), 0U);
 }
 
+TEST(HeaderSection, SaysWhatEndedItAndKeepsItsOctets) {
+  struct Row {
+    std::string_view content;
+    bool is_ended;
+    std::string_view octets;
+  };
+  for (const Row& row : {
+           Row{"A: b\r\n c\r\n\r\nbody", true, "A: b\r\n c\r\n"},
+           Row{"A: b\r\n", true, "A: b\r\n"},
+           Row{"A: b", true, "A: b"},
+           Row{"\r\nA: b\r\n", true, ""},
+           Row{"", true, ""},
+           Row{"A: b\r\njunk\r\nFrom: c\r\n\r\n", false, "A: b\r\n"},
+           Row{"A: b\r\n: junk\r\n\r\n", false, "A: b\r\n"},
+           Row{"A: b\r\njunk", false, "A: b\r\n"},
+           Row{"junk\r\n", false, ""},
+       }) {
+    for (const std::size_t chunk : {std::size_t{1}, std::size_t{3}, std::size_t{99}}) {
+      const Result<HeaderSection> section = collect(std::string(row.content), chunk);
+      ASSERT_TRUE(section);
+      EXPECT_EQ(section->is_ended, row.is_ended) << row.content;
+      EXPECT_EQ(section->octets, row.octets);
+      EXPECT_EQ(section->size_octets, row.octets.size());
+    }
+  }
+}
+
 TEST(HeaderSection, OctetsAreLimited) {
   const std::string most = "A: " + std::string(kHeaderSectionOctetsMax - 5, 'x') + "\r\n";
   for (const std::size_t chunk : {std::size_t{1000}, most.size() + 10}) {

@@ -25,7 +25,7 @@ Result<std::string> checked_record(std::string record) {
 
 std::vector<Due> dues_of(const NewEntry& entry) {
   std::vector<Due> dues;
-  const WallTime first = released_at(entry.request, entry.arrival);
+  const WallTime first = entry.held ? kNever : released_at(entry.request, entry.arrival);
   for (std::uint32_t number = 0; number < entry.recipients.size(); ++number) {
     dues.push_back({.at = first, .who = {.id = entry.id, .number = number}});
   }
@@ -72,6 +72,7 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                      .request = entry.request,
                      .arrival = entry.arrival,
                      .client = entry.client,
+                     .login = entry.login,
                      .recipients_left = narrow<std::uint32_t>(entry.recipients.size())};
   Result<std::string> record = checked_record(to_record(stored));
   if (!record) return fail(record);
@@ -87,15 +88,20 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                               .request = given.request,
                               .reverse_path = given.reverse_path,
                               .ordered = given.ordered,
+                              .state = entry.held ? RecipientState::held : RecipientState::due,
+                              .held_why = entry.held.value_or(HeldWhy::undeliverable),
                               .due = due.at,
                               .last_reply = {}};
     transaction.put(recipient_key(due.who), to_record(recipient));
     transaction.put(due_key(due), std::string());
   }
   const bool single = entry.recipients.size() == 1;
-  const std::string sender = "from <" + entry.reverse_path.text() + "> " + entry.client;
+  std::string sender = "from <" + entry.reverse_path.text() + "> " + entry.client;
+  if (!entry.login.empty()) sender += " as " + entry.login;
   inside_->trace(transaction, entry.id, "accepted", single ? entry.recipients.front().address.text() : std::string(),
                  sender);
+  if (entry.held == HeldWhy::burst)
+    inside_->trace(transaction, entry.id, "held", std::string(), "its login sends much in a short time");
   if (transaction.size_octets() > store::kTransactionOctetsMax) return error(Error::too_long, "queue.transaction");
   return {};
 }

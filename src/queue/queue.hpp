@@ -59,6 +59,15 @@ class QueueIds {
   std::unique_ptr<State> state_;
 };
 
+/// Why a recipient is held.
+enum class HeldWhy : std::uint8_t {
+  undeliverable,  ///< it failed and its sender is a stranger (SECURITY R8): given up at `due`
+  command,        ///< `queue hold`; like the others below until it is released
+  route,          ///< a route via "hold"
+  frozen,         ///< a freeze matches it; `queue thaw` releases it
+  burst,          ///< its login sent much in a short time: from its acceptance on
+};
+
 /// Who hears of a failure (SECURITY R8).
 enum class ReportTo : std::uint8_t {
   sender,      ///< a DSN to the reverse-path: authenticated senders and relay networks
@@ -95,6 +104,9 @@ struct NewEntry {
   mail::SenderRequest request;  ///< DELIVERBY and FUTURERELEASE count from `arrival`
   WallTime arrival;
   std::string client;  ///< "192.0.2.1 helo.example", for people
+  /// Who submitted it: an account's address, or "uid:1000" of a user of this host; empty: nobody logged in.
+  std::string login = {};
+  std::optional<HeldWhy> held = std::nullopt;  ///< all are held from the start, for that reason, until released
 };
 
 /// What all recipients of an entry share.
@@ -108,19 +120,12 @@ struct Entry {
   mail::SenderRequest request;
   WallTime arrival;
   std::string client;
+  std::string login = {};             ///< as NewEntry has it
   std::uint32_t recipients_left = 0;  ///< the body is given up when it reaches 0
   store::Version version = 0;
 };
 
 enum class RecipientState : std::uint8_t { due, held };
-
-/// Why a recipient is held.
-enum class HeldWhy : std::uint8_t {
-  undeliverable,  ///< it failed and its sender is a stranger (SECURITY R8): given up at `due`
-  command,        ///< `queue hold`; like the others below until it is released
-  route,          ///< a route via "hold"
-  frozen,         ///< a freeze matches it; `queue thaw` releases it
-};
 
 struct Recipient {
   std::uint32_t number = 0;
@@ -208,6 +213,7 @@ struct Listed {
 /// What a command chooses recipients by: all that is set must hold. Nothing set chooses all.
 struct Selection {
   std::vector<QueueId> ids;           ///< any of these
+  std::optional<std::string> login;   ///< who submitted it: an address, "@domain" or "uid:1000"; case does not count
   std::optional<std::string> from;    ///< reverse-path: an address, "@domain", or "<>"; case does not count
   std::optional<std::string> to;      ///< recipient (or as it was given in RCPT): an address or "@domain"
   std::optional<std::string> domain;  ///< of the recipient

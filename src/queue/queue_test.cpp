@@ -156,7 +156,8 @@ TEST(QueueRecord, TheFormatBeforeRequestsIsRead) {
   EXPECT_EQ(one->last_reply, "550 no");
   EXPECT_EQ(one->request, mail::RecipientRequest{});
   // What is written now is one octet longer, where nothing was asked for.
-  EXPECT_EQ(to_record(*got).substr(0, 1), std::string("\x02"));
+  EXPECT_EQ(to_record(*got).substr(0, 1), std::string("\x03"));
+  EXPECT_TRUE(got->login.empty());
   RecordWriter again(1);
   again.text("ann").text("here.test").flag(false).flag(true).number(7).number(1).number(4).signed_number(2'000'000);
   again.text("550 no");
@@ -201,6 +202,60 @@ TEST(QueueRecord, ListHoldDelayAndRemoteAreKept) {
     ASSERT_TRUE(got);
     expect_same(*got, want);
   }
+}
+
+TEST(QueueRecord, ABurstIsAReasonOfItsOwn) {
+  Recipient want = full_recipient();
+  want.held_why = HeldWhy::burst;
+  const Result<Recipient> got = read_recipient(5, stored(to_record(want)));
+  ASSERT_TRUE(got);
+  expect_same(*got, want);
+}
+
+TEST(QueueRecord, TheFormatBeforeLoginsIsRead) {
+  SimClock clock{WallTime(seconds(1'780'000'000))};
+  SeededRandom random(1);
+  const QueueId id = QueueIds(&clock, &random).next();
+  RecordWriter out(2);
+  out.flag(true);
+  store::write_content(out, {});
+  out.number(0).flag(true).number(0).signed_number(1'000'000).text("192.0.2.1 away.test").number(2).number(0);
+  const Result<Entry> got = read_entry(id, stored(std::move(out).finish()));
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->login.empty());
+  Entry now = *got;
+  now.login = "ann@here.test";
+  const Result<Entry> again = read_entry(id, stored(to_record(now)));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->login, "ann@here.test");
+}
+
+TEST(Queue, WhatIsHeldFromTheStartIsDueWhenItIsReleased) {
+  Bench bench;
+  NewEntry made = bench.entry({"a@away.test", "b@away.test"});
+  made.login = "ann@here.test";
+  made.held = HeldWhy::burst;
+  ASSERT_TRUE(bench.run(bench.accept(&made)));
+  bench.accepted({"other@away.test"});
+  bench.crash();
+  Job other = bench.next();
+  EXPECT_EQ(other.recipients.front().address.text(), "other@away.test");
+  bench.settled(std::move(other), Attempt::delivered);
+  EXPECT_FALSE(bench.has_job(hours(24 * 30)));
+  const auto release = [&](std::string login) {
+    Selection selection;
+    selection.login = std::move(login);
+    return bench.run(bench.queue->change({.what = Change::What::release, .to = {}}, selection, std::nullopt, 10))
+        ->changed.size();
+  };
+  EXPECT_EQ(release("bob@here.test"), 0U);
+  EXPECT_EQ(release("nn@here.test"), 0U);
+  EXPECT_EQ(release("@ere.test"), 0U);
+  EXPECT_EQ(release("ANN@here.test"), 1U);
+  Job job = bench.next();
+  EXPECT_EQ(job.entry.login, "ann@here.test");
+  EXPECT_EQ(job.recipients.size(), 2U);
+  bench.settled(std::move(job), Attempt::delivered);
 }
 
 TEST(QueueRecord, TheFormatBeforeTheseIsRead) {

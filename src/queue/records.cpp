@@ -10,10 +10,11 @@ namespace postrider::queue {
 
 namespace {
 
-constexpr std::uint8_t kEntryFormat = 2;
+constexpr std::uint8_t kEntryFormat = 3;
 constexpr std::uint8_t kRecipientFormat = 3;
 constexpr std::uint8_t kWithoutRequests = 1;  // of both, before requests were kept (docs/decisions/0011)
 constexpr std::uint8_t kWithoutMore = 2;      // of recipients, before the list, the hold and the remote (0012)
+constexpr std::uint8_t kWithoutLogin = 2;     // of entries, before who submitted them was kept (0019)
 constexpr std::uint8_t kTraceFormat = 1;
 constexpr std::uint64_t kU32Max = 0xFFFF'FFFF;
 
@@ -62,7 +63,8 @@ constexpr std::uint64_t kDelayReported = 1U << 2U;
 constexpr unsigned kOrderedShift = 3;  // two bits each
 constexpr unsigned kHeldWhyShift = 5;
 constexpr std::uint64_t kLastRemote = 1U << 7U;
-constexpr std::uint64_t kMoreAll = (1U << 8U) - 1;
+constexpr std::uint64_t kHeldAsBurst = 1U << 8U;  // the two bits of the reason are 0 then
+constexpr std::uint64_t kMoreAll = (1U << 9U) - 1;
 
 void write_request(RecordWriter& out, const mail::SenderRequest& request) {
   std::uint64_t what = request.utf8 == mail::Utf8::yes ? kUtf8 : 0;
@@ -156,7 +158,8 @@ void write_more(RecordWriter& out, const Recipient& recipient) {
   std::uint64_t what = recipient.delay_reported ? kDelayReported : 0;
   if (recipient.reverse_path) what |= kOwnPath | (recipient.reverse_path->is_null() ? kOwnPathIsNull : 0);
   what |= static_cast<std::uint64_t>(recipient.ordered) << kOrderedShift;
-  what |= static_cast<std::uint64_t>(recipient.held_why) << kHeldWhyShift;
+  what |= recipient.held_why == HeldWhy::burst ? kHeldAsBurst
+                                               : static_cast<std::uint64_t>(recipient.held_why) << kHeldWhyShift;
   what |= recipient.last_remote.empty() ? 0 : kLastRemote;
   out.number(what);
   if (recipient.reverse_path && !recipient.reverse_path->is_null())
@@ -171,7 +174,10 @@ Result<void> read_more(RecordReader& in, Recipient& recipient) {
   if (ordered > static_cast<std::uint64_t>(Ordered::expand) || (null_path && (what & kOwnPath) == 0))
     return error(Error::corrupt, "queue.record", "recipient");
   recipient.ordered = static_cast<Ordered>(ordered);
-  recipient.held_why = static_cast<HeldWhy>(what >> kHeldWhyShift & 3U);  // all four have a meaning
+  const std::uint64_t held_why = what >> kHeldWhyShift & 3U;  // all four have a meaning
+  const bool held_as_burst = (what & kHeldAsBurst) != 0;
+  if (held_as_burst && held_why != 0) return error(Error::corrupt, "queue.record", "recipient");
+  recipient.held_why = held_as_burst ? HeldWhy::burst : static_cast<HeldWhy>(held_why);
   recipient.delay_reported = (what & kDelayReported) != 0;
   if (null_path) {
     recipient.reverse_path = mail::Path::null();
@@ -202,6 +208,7 @@ std::string to_record(const Entry& entry) {
       .signed_number(to_micros(entry.arrival));
   out.text(entry.client).number(entry.recipients_left);
   write_request(out, entry.request);
+  out.text(entry.login);
   return std::move(out).finish();
 }
 
@@ -239,6 +246,7 @@ Result<Entry> read_entry(const QueueId& id, const store::Entry& stored) {
     if (!request) return fail(request);
     entry.request = std::move(*request);
   }
+  if (format > kWithoutLogin) entry.login = in.text();
   const Result<void> ended = in.end();
   if (!ended) return fail(ended);
   return entry;

@@ -24,6 +24,12 @@ bool names_recipient(std::string_view pattern, const Recipient& recipient) {
   return names(pattern, recipient.address) || (recipient.original && names(pattern, *recipient.original));
 }
 
+bool names_login(std::string_view pattern, std::string_view login) {
+  if (!pattern.starts_with('@')) return iequals_ascii(pattern, login);
+  const std::size_t at = login.rfind('@');
+  return at != std::string_view::npos && iequals_ascii(pattern, login.substr(at));
+}
+
 /// `remote` is "host [address]", or one of them.
 bool names_remote(std::string_view pattern, std::string_view remote) {
   if (remote.empty()) return false;
@@ -60,6 +66,7 @@ bool selects(const Selection& selection, const Entry& entry, const Recipient& re
   if (selection.number_max && recipient.number > *selection.number_max) return false;
   if (!selects_state(selection, recipient)) return false;
   if (selection.domain && !iequals_ascii(*selection.domain, recipient.address.domain().text())) return false;
+  if (selection.login && !names_login(*selection.login, entry.login)) return false;
   if (selection.from && !names_sender(*selection.from, sender_of(entry, recipient))) return false;
   if (selection.to && !names_recipient(*selection.to, recipient)) return false;
   if (selection.mx && !names_remote(*selection.mx, recipient.last_remote)) return false;
@@ -70,6 +77,7 @@ bool selects_empty(const Selection& selection, const Entry& entry) {
   if (has_recipient_part(selection)) return false;
   if (!selection.ids.empty() && !is_in(selection.ids, entry.id)) return false;
   if (selection.arrived_before && entry.arrival >= *selection.arrived_before) return false;
+  if (selection.login && !names_login(*selection.login, entry.login)) return false;
   return !selection.from || names_sender(*selection.from, entry.reverse_path);
 }
 

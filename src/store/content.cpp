@@ -12,6 +12,12 @@ std::uint64_t Content::size_octets() const {
   return size;
 }
 
+std::vector<OctetRange> all_ranges(std::vector<OctetRange> some, const std::vector<OctetRange>& others) {
+  some.insert(some.end(), others.begin(), others.end());
+  std::ranges::sort(some, {}, &OctetRange::offset);
+  return some;
+}
+
 void write_content(RecordWriter& out, const Content& content) {
   out.text(content.prefix).text(content.body.id.octets).number(content.body.size_octets).number(content.dropped.size());
   for (const OctetRange& range : content.dropped) out.number(range.offset).number(range.size_octets);

@@ -12,12 +12,15 @@ namespace postrider::store {
 
 struct Content {
   std::string prefix;  ///< header fields that come first (Received, Return-Path, Delivered-To …), CRLF lines
-  std::vector<OctetRange> dropped;  ///< of the body; ascending, not touching each other
+  std::vector<OctetRange> dropped;  ///< of the body; ascending, none over another
   BlobRef body;
   /// Of what a reader gets: prefix and body without what is dropped.
   [[nodiscard]] std::uint64_t size_octets() const;
   friend bool operator==(const Content&, const Content&) = default;
 };
+
+/// Both, in order.
+[[nodiscard]] std::vector<OctetRange> all_ranges(std::vector<OctetRange> some, const std::vector<OctetRange>& others);
 
 void write_content(RecordWriter& out, const Content& content);
 /// A content that makes no sense (ranges out of order or out of the body) fails the reader.

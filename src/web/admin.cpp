@@ -30,18 +30,18 @@ struct Command {
 constexpr auto kAddDomainOptions =
     std::to_array<std::string_view>({"catch-all", "postmaster", "kind", "of", "recipients"});
 constexpr auto kListOptions = std::to_array<std::string_view>(
-    {"from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
+    {"login", "from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
 constexpr auto kChangeOptions = std::to_array<std::string_view>(
-    {"from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "dry-run", "yes"});
+    {"login", "from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "dry-run", "yes"});
 constexpr std::string_view kListUsage =
-    "[ID...] [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] [--reply REGEX] [--limit N] "
-    "[--after ID]";
+    "[ID...] [--login A] [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] [--reply REGEX] "
+    "[--limit N] [--after ID]";
 constexpr std::string_view kChangeUsage =
-    "ID... | --all | [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] [--reply REGEX]; "
-    "[--limit N] [--dry-run] [--yes]";
+    "ID... | --all | [--login A] [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] "
+    "[--reply REGEX]; [--limit N] [--dry-run] [--yes]";
 constexpr std::string_view kRedirectUsage =
-    "ID... TARGET... | --all TARGET... | [--from A] [--to A] [--domain D] [--mx HOST] [--status S] [--older-than T] "
-    "[--reply REGEX] TARGET...; [--limit N] [--dry-run] [--yes]";
+    "ID... TARGET... | --all TARGET... | [--login A] [--from A] [--to A] [--domain D] [--mx HOST] [--status S] "
+    "[--older-than T] [--reply REGEX] TARGET...; [--limit N] [--dry-run] [--yes]";
 
 constexpr auto kCommands = std::to_array<Command>({
     {"domain.add", 1, 1, kAddDomainOptions, Password::none,

@@ -16,7 +16,8 @@ constexpr Advice kFreezeAdvice{.not_found = "queue freeze shows what there is", 
 /// What a standing order cannot say: these choose among what is in the queue now.
 bool is_passing(const QueueOrder& order) {
   const queue::Selection& selection = order.selection;
-  return order.by_id || selection.mx || selection.state || selection.arrived_before || selection.reply;
+  return order.by_id || selection.login || selection.mx || selection.state || selection.arrived_before ||
+         selection.reply;
 }
 
 /// In lower case, as the queue keeps it.

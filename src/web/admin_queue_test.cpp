@@ -283,6 +283,27 @@ TEST_F(QueueCommands, FreezeHoldsWhatIsDueUntilTheThaw) {
   EXPECT_TRUE(chosen({{"status", "held"}}).empty());
 }
 
+TEST_F(QueueCommands, ABurstIsShownAndReleasedByItsLogin) {
+  queue::NewEntry made = bench_.entry({"a@away.test"});
+  made.login = "ann@here.test";
+  made.held = queue::HeldWhy::burst;
+  ASSERT_TRUE(bench_.run(bench_.accept(&made)));
+  bench_.accepted({"b@away.test"});
+  const boost::json::object shown = ask_json("queue.show", {made.id.text()});
+  EXPECT_EQ(shown.at("login"), "ann@here.test");
+  EXPECT_EQ(shown.at("recipients").at(0).at("held_why"), "burst");
+  EXPECT_EQ(shown.at("trace").at(1).at("detail"), "its login sends much in a short time");
+  EXPECT_TRUE(lines(ask("queue.show", {made.id.text()})).contains("held (its login sent much in a short time)"));
+  EXPECT_TRUE(lines(ask("queue.summary")).contains("burst"));
+  EXPECT_EQ(chosen({{"status", "held:burst"}}), Chosen{"a@away.test held"});
+  EXPECT_EQ(chosen({{"login", "@here.test"}}), Chosen{"a@away.test held"});
+  EXPECT_EQ(chosen({{"login", "uid:7"}}), Chosen{});
+  for (const std::string bad : {"uid:", "uid:x", "uid:-1", "ann@", ""})
+    expect_exit(ask("queue.list", {}, {{"login", bad}}), 2);
+  expect_exit(ask("queue.release", {}, {{"login", "ann@here.test"}, {"yes", ""}}), 0);
+  EXPECT_EQ(chosen(), (Chosen{"a@away.test due", "b@away.test due"}));
+}
+
 TEST_F(QueueCommands, FreezeOfSomeIsAHoldAndThawReleasesIt) {
   const queue::NewEntry made = bench_.accepted({"a@away.test"});
   expect_exit(ask("queue.freeze", {made.id.text()}), 0);

@@ -71,7 +71,8 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
            {"queue.list",
             {},
             {{"limit", "1"}, {"limit", "2"}},
-            "queue list: option --limit is given twice (usage: queue list [ID...] [--from A] [--to A] [--domain D] "
+            "queue list: option --limit is given twice (usage: queue list [ID...] [--login A] [--from A] [--to A] "
+            "[--domain D] "
             "[--mx "
             "HOST] [--status S] [--older-than T] [--reply REGEX] [--limit N] [--after ID])"},
            {"queue.list", {}, {{"limit", "0"}}, "--limit 0: not a number (give 1 or more)"},

@@ -41,6 +41,19 @@ Result<std::string> parse_address_or_domain(std::string_view text) {
   return address->text();
 }
 
+/// "uid:1000", an address or "@domain".
+Result<void> set_login(QueueOrder& order, const std::string& value, WallTime) {
+  constexpr std::string_view kUser = "uid:";
+  if (value.starts_with(kUser) && parse_number<std::uint32_t>(value.substr(kUser.size()))) {
+    order.selection.login = value;
+    return {};
+  }
+  const Result<std::string> login = parse_address_or_domain(value);
+  if (!login) return wrong("not a login of the form user@example.com, @example.com or uid:1000");
+  order.selection.login = *login;
+  return {};
+}
+
 Result<void> set_from(QueueOrder& order, const std::string& value, WallTime) {
   if (value == "<>" || value.empty()) {
     order.selection.from = "<>";
@@ -81,6 +94,7 @@ constexpr auto kWhys = std::to_array<Why>({
     {"held:command", queue::HeldWhy::command},
     {"held:route", queue::HeldWhy::route},
     {"held:frozen", queue::HeldWhy::frozen},
+    {"held:burst", queue::HeldWhy::burst},
 });
 
 Result<void> set_status(QueueOrder& order, const std::string& value, WallTime) {
@@ -94,7 +108,8 @@ Result<void> set_status(QueueOrder& order, const std::string& value, WallTime) {
   const auto* const why = std::ranges::find(kWhys, value, &Why::name);
   if (value != "held" && why == kWhys.end()) {
     return wrong(
-        "not a status: due, deferred, held, held:undeliverable, held:command, held:route or held:frozen is one");
+        "not a status: due, deferred, held, held:undeliverable, held:command, held:route, held:frozen or held:burst is "
+        "one");
   }
   selection.state = queue::RecipientState::held;
   if (why != kWhys.end()) selection.held_why = {why->why};
@@ -120,6 +135,7 @@ struct Selector {
   Result<void> (*set)(QueueOrder& order, const std::string& value, WallTime now);
 };
 constexpr auto kSelectors = std::to_array<Selector>({
+    {"login", &set_login},
     {"from", &set_from},
     {"to", &set_to},
     {"domain", &set_domain},

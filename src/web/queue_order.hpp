@@ -19,7 +19,7 @@ struct QueueOrder {
   queue::Selection selection;    ///< by the options; `ids` are the good ones of `words`
   std::vector<std::string> bad;  ///< words that are no queue id
   bool by_id = false;            ///< words were given
-  bool by_selector = false;      ///< --from --to --domain --mx --status --older-than --reply
+  bool by_selector = false;      ///< --login --from --to --domain --mx --status --older-than --reply
   bool everything = false;       ///< --all
   std::optional<std::uint64_t> limit;
   bool dry_run = false;

@@ -34,6 +34,7 @@ std::string_view name_of(queue::HeldWhy why) {
     case queue::HeldWhy::command: return "command";
     case queue::HeldWhy::route: return "route";
     case queue::HeldWhy::frozen: return "frozen";
+    case queue::HeldWhy::burst: return "burst";
   }
   return "unknown";
 }
@@ -113,6 +114,7 @@ std::string_view explained(queue::HeldWhy why) {
     case queue::HeldWhy::command: return "by queue hold";
     case queue::HeldWhy::route: return "by a route via \"hold\"";
     case queue::HeldWhy::frozen: return "by queue freeze";
+    case queue::HeldWhy::burst: return "its login sent much in a short time";
   }
   return "";
 }
@@ -175,6 +177,7 @@ JsonObject to_line(const queue::Listed& listed) {
       .time("arrival", listed.entry.arrival)
       .number("size", listed.entry.content.size_octets())
       .text("client", listed.entry.client)
+      .text("login", listed.entry.login)
       .text("report_to", name_of(listed.entry.report_to))
       .objects("recipients", recipients);
   return out;
@@ -193,6 +196,7 @@ void add_shown(AdminReply& reply, OutputFormat format, const queue::Listed& list
                                     {"arrival", to_rfc3339(entry.arrival)},
                                     {"size", fmt::format("{} octets", entry.content.size_octets())},
                                     {"client", shown(entry.client)},
+                                    {"login", entry.login.empty() ? "-" : shown(entry.login)},
                                     {"failures to", std::string(name_of(entry.report_to))}})) {
     reply.lines.push_back(std::move(line));
   }

@@ -84,6 +84,7 @@ constexpr auto kWhys = std::to_array<Why>({
     {queue::HeldWhy::command, "command"},
     {queue::HeldWhy::route, "route"},
     {queue::HeldWhy::frozen, "frozen"},
+    {queue::HeldWhy::burst, "burst"},
 });
 
 }  // namespace

@@ -227,7 +227,7 @@ std::optional<AdminReply> read_order_and_cursor(AdminRooms rooms, const AdminReq
 AdminReply nothing_chosen(std::string_view command) {
   return used_wrongly(
       command, "nothing is chosen",
-      "give IDs, or choose by --from --to --domain --mx --status --older-than --reply; --all is everything");
+      "give IDs, or choose by --login --from --to --domain --mx --status --older-than --reply; --all is everything");
 }
 
 Task<AdminReply> change_chosen(AdminRooms rooms, QueueDeed deed, QueueOrder order, QueueCursor cursor,
