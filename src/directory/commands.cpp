@@ -1,10 +1,10 @@
-// What the commands change. Each change reads, stages with preconditions on what it read, and commits; in a conflict it
-// reads again.
+// What the commands change of domains and aliases. Each change reads, stages with preconditions on what it read, and
+// commits; in a conflict it reads again.
 #include "core/await.hpp"
 #include "directory/directory.hpp"
 #include "directory/keys.hpp"
 #include "directory/lookup.hpp"
-#include "sasl/password.hpp"
+#include "directory/staging.hpp"
 
 #include <algorithm>
 
@@ -12,17 +12,7 @@ namespace postrider::directory {
 
 namespace {
 
-constexpr int kTriesMax = 20;  // at one commit, against conflicts
 constexpr std::size_t kSubaddressOctetsMax = 8;
-
-std::unexpected<Error> gave_up() { return error(Error::transient, "directory.commit", "conflicts without end"); }
-
-/// Done, or an error to pass on; nullopt: a conflict, read again.
-std::optional<Result<void>> outcome(const Result<store::Version>& committed) {
-  if (committed) return Result<void>();
-  if (committed.error().code == Error::conflict) return std::nullopt;
-  return Result<void>(fail(committed));
-}
 
 /// What a domain of that kind can have. One of the store cannot have a file: what is read is read by the configuration.
 Result<void> check_kind(const DomainRecord& domain) {
@@ -49,22 +39,6 @@ Result<void> check_domain(const DomainRecord& domain) {
   return check_kind(domain);
 }
 
-Result<void> check_password(const Secret& password) {
-  if (password.empty()) return error(Error::malformed, "directory.password", "empty");
-  if (password.reveal().size() > sasl::kPasswordOctetsMax) {
-    return error(Error::malformed, "directory.password", "longer than 1024 octets");
-  }
-  return {};
-}
-
-Task<Result<std::string>> hash_on(Workers* workers, Secret password) {
-  if (const Result<void> usable = check_password(password); !usable) co_return fail(usable);
-  std::move_only_function<Result<std::string>()> work = [held = std::move(password)] {
-    return sasl::hash_password(held);
-  };
-  co_return co_await run_on<std::string>(workers, std::move(work));
-}
-
 Task<Result<bool>> has_keys(store::Store* store, store::Key prefix) {
   store::KeyRange range = store::range_of_prefix(prefix);
   for (;;) {
@@ -74,45 +48,6 @@ Task<Result<bool>> has_keys(store::Store* store, store::Key prefix) {
     if (!page->next) co_return false;
     range.from = *page->next;
   }
-}
-
-/// Makes the commit depend on the domain and changes its version, so that it is not removed at the same time. Nothing
-/// to do for one of the file. Errors  not_found: no such domain.
-Task<Result<void>> stage_in_domain(const Lookup* lookup, store::Transaction* transaction, mail::Domain name) {
-  if (lookup->file_domains().contains(name)) co_return Result<void>();
-  const Result<std::optional<Versioned<DomainRecord>>> domain = co_await lookup->stored_domain(name);
-  if (!domain) co_return fail(domain);
-  if (!*domain) co_return error(Error::not_found, "directory.domain", "no such domain");
-  transaction->require_version(keys::domain(name), (*domain)->version);
-  transaction->put(keys::domain(name), encode_domain((*domain)->value));
-  co_return Result<void>();
-}
-
-/// Makes the commit depend on `name` being a local domain. Errors  not_found; malformed: it is of another kind.
-Task<Result<void>> stage_in_local_domain(const Lookup* lookup, store::Transaction* transaction, mail::Domain name) {
-  const Result<std::optional<DomainRecord>> domain = co_await lookup->domain(name);
-  if (!domain) co_return fail(domain);
-  if (*domain && (*domain)->kind != DomainKind::local)
-    co_return error(Error::malformed, "directory.domain", name.text() + " is not a local domain");
-  co_return co_await stage_in_domain(lookup, transaction, std::move(name));
-}
-
-/// The next account id, which the commit makes taken.
-Task<Result<mail::AccountId>> stage_account_id(store::Store* store, store::Transaction* transaction) {
-  const store::Key key = keys::next_account();
-  const Result<std::optional<store::Entry>> entry = co_await store->get(key);
-  if (!entry) co_return fail(entry);
-  mail::AccountId id{1};
-  if (*entry) {
-    const Result<mail::AccountId> next = decode_account_id((*entry)->value);
-    if (!next) co_return fail(next);
-    id = *next;
-    transaction->require_version(key, (*entry)->version);
-  } else {
-    transaction->require_absent(key);
-  }
-  transaction->put(key, encode_account_id(static_cast<mail::AccountId>(static_cast<std::uint64_t>(id) + 1)));
-  co_return id;
 }
 
 /// Puts the alias as it is after the change, or erases it when it has no targets.
@@ -193,82 +128,6 @@ Task<Result<void>> Directory::remove_domain(mail::Domain domain) {
     transaction.require_version(keys::domain(domain), (*stored)->version);
     transaction.erase(keys::domain(domain));
     transaction.erase(keys::dkim_keys(domain));
-    const Result<store::Version> committed =
-        co_await store_->commit(std::move(transaction), store::Durability::durable);
-    const std::optional<Result<void>> done = outcome(committed);
-    if (done) co_return *done;
-  }
-  co_return gave_up();
-}
-
-Task<Result<Account>> Directory::add_account(mail::Address address, Secret password) {
-  Result<std::string> hash = co_await hash_on(workers_, std::move(password));
-  if (!hash) co_return fail(hash);
-  for (int tries = 0; tries < kTriesMax; ++tries) {
-    store::Transaction transaction;
-    const Result<void> staged = co_await stage_in_local_domain(lookup_.get(), &transaction, address.domain());
-    if (!staged) co_return fail(staged);
-    const Result<std::optional<Versioned<StoredAccount>>> present = co_await lookup_->account(address);
-    if (!present) co_return fail(present);
-    const Result<std::optional<AliasRecord>> alias = co_await lookup_->alias(address);
-    if (!alias) co_return fail(alias);
-    if (*present || *alias) co_return error(Error::conflict, "directory.account", "exists already");
-    const Result<mail::AccountId> id = co_await stage_account_id(store_, &transaction);
-    if (!id) co_return fail(id);
-    const StoredAccount made{.account = {.id = *id, .address = address, .enabled = true, .created = clock_->wall()},
-                             .password_hash = *hash};
-    transaction.require_absent(keys::account(address));
-    transaction.require_absent(keys::alias(address));
-    transaction.put(keys::account(address), encode_account(made));
-    transaction.put(keys::order(address.domain(), *id), encode_address(address));
-    const Result<store::Version> committed =
-        co_await store_->commit(std::move(transaction), store::Durability::durable);
-    const std::optional<Result<void>> done = outcome(committed);
-    if (done && !*done) co_return fail(*done);
-    if (done) co_return made.account;
-  }
-  co_return gave_up();
-}
-
-Task<Result<void>> Directory::remove_account(mail::Address address) {
-  for (int tries = 0; tries < kTriesMax; ++tries) {
-    const Result<std::optional<Versioned<StoredAccount>>> stored = co_await lookup_->account(address);
-    if (!stored) co_return fail(stored);
-    if (!*stored) co_return error(Error::not_found, "directory.account", "no such account");
-    store::Transaction transaction;
-    transaction.require_version(keys::account(address), (*stored)->version);
-    transaction.erase(keys::account(address));
-    transaction.erase(keys::order(address.domain(), (*stored)->value.account.id));
-    const Result<store::Version> committed =
-        co_await store_->commit(std::move(transaction), store::Durability::durable);
-    const std::optional<Result<void>> done = outcome(committed);
-    if (done) co_return *done;
-  }
-  co_return gave_up();
-}
-
-Task<Result<void>> Directory::set_password(mail::Address address, Secret password) {
-  Result<std::string> hash = co_await hash_on(workers_, std::move(password));
-  if (!hash) co_return fail(hash);
-  co_return co_await change_account(std::move(address), std::move(*hash), std::nullopt);
-}
-
-Task<Result<void>> Directory::set_enabled(mail::Address address, bool enabled) {
-  co_return co_await change_account(std::move(address), std::nullopt, enabled);
-}
-
-Task<Result<void>> Directory::change_account(mail::Address address, std::optional<std::string> password_hash,
-                                             std::optional<bool> enabled) {
-  for (int tries = 0; tries < kTriesMax; ++tries) {
-    Result<std::optional<Versioned<StoredAccount>>> stored = co_await lookup_->account(address);
-    if (!stored) co_return fail(stored);
-    if (!*stored) co_return error(Error::not_found, "directory.account", "no such account");
-    StoredAccount changed = std::move((*stored)->value);
-    if (password_hash) changed.password_hash = *password_hash;
-    if (enabled) changed.account.enabled = *enabled;
-    store::Transaction transaction;
-    transaction.require_version(keys::account(address), (*stored)->version);
-    transaction.put(keys::account(address), encode_account(changed));
     const Result<store::Version> committed =
         co_await store_->commit(std::move(transaction), store::Durability::durable);
     const std::optional<Result<void>> done = outcome(committed);

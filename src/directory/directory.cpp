@@ -2,9 +2,9 @@
 
 #include "core/await.hpp"
 #include "directory/keys.hpp"
+#include "directory/logins.hpp"
 #include "directory/lookup.hpp"
 #include "directory/recipient_list.hpp"
-#include "sasl/password.hpp"
 
 #include <algorithm>
 #include <map>
@@ -14,10 +14,6 @@ namespace postrider::directory {
 namespace {
 
 constexpr std::size_t kPageEntries = 500;
-
-Result<void> verify(const std::optional<std::string>& hash, const Secret& password) {
-  return hash ? sasl::verify_password(*hash, password) : sasl::verify_dummy(password);
-}
 
 /// All records of a range.
 template <class T>
@@ -39,11 +35,12 @@ Task<Result<std::vector<T>>> read_all(store::Store* store, store::Key prefix, Re
 
 }  // namespace
 
-Directory::Directory(store::Store* store, Workers* workers, Random* /*random*/, Clock* clock, Settings settings)
+Directory::Directory(store::Store* store, Workers* workers, Random* random, Clock* clock, Settings settings)
     : store_(store),
-      workers_(workers),
+      random_(random),
       clock_(clock),
       lookup_(std::make_unique<const Lookup>(store, settings)),
+      logins_(std::make_unique<Logins>(store, workers, random, clock, lookup_.get())),
       hostname_(settings.hostname),
       catch_everything_(settings.catch_everything) {}
 Directory::~Directory() = default;
@@ -55,30 +52,32 @@ Task<Result<bool>> Directory::is_local(mail::Domain domain) {
 }
 
 Task<Result<Account>> Directory::authenticate(std::string login, Secret password) {
-  std::optional<StoredAccount> stored;
+  const Result<std::shared_ptr<const Grant>> grant =
+      co_await log_in(std::move(login), std::move(password), Scope::pop3);
+  if (!grant) co_return fail(grant);
+  co_return (*grant)->account();
+}
+
+Task<Result<std::shared_ptr<const Grant>>> Directory::log_in(std::string login, Secret password, Scope scope) {
   Result<std::optional<mail::Address>> address = co_await address_of_login(std::move(login));
   if (!address) co_return fail(address);
-  if (*address) {
-    Result<std::optional<Versioned<StoredAccount>>> found = co_await lookup_->account(std::move(**address));
-    if (!found) co_return fail(found);
-    if (*found) stored = std::move((*found)->value);
-  }
-  std::optional<std::string> hash;
-  if (stored) hash = stored->password_hash;
-  std::move_only_function<Result<void>()> work = [held_hash = std::move(hash), held = std::move(password)] {
-    return verify(held_hash, held);  // one hash for known and unknown, enabled and disabled alike (SECURITY R10)
-  };
-  const Result<void> verified = co_await run_on<void>(workers_, std::move(work));
-  if (!verified && verified.error().code == Error::malformed) {
-    co_return error(Error::corrupt, "directory.authenticate", "the stored hash is none of ours");
-  }
-  const bool is_ours = !verified && verified.error().code != Error::denied && verified.error().code != Error::too_long;
-  if (is_ours) co_return fail(verified);
-  if (!verified || !stored || !stored->account.enabled) {
-    co_return error(Error::denied, "directory.authenticate", "unknown, disabled or wrong password");
-  }
-  co_return std::move(stored->account);
+  co_return co_await logins_->log_in(std::move(*address), std::move(password), scope);
 }
+
+Task<Result<Directory::ScramLogin>> Directory::scram_keys(std::string login, sasl::ScramHash hash) {
+  std::string asked = login;
+  Result<std::optional<mail::Address>> address = co_await address_of_login(std::move(asked));
+  if (!address) co_return fail(address);
+  co_return co_await logins_->scram_keys(std::move(*address), std::move(login), hash);
+}
+
+Task<Result<std::shared_ptr<const Grant>>> Directory::grant(std::string login, std::optional<std::uint64_t> password) {
+  Result<std::optional<mail::Address>> address = co_await address_of_login(std::move(login));
+  if (!address) co_return fail(address);
+  co_return co_await logins_->grant(std::move(*address), password);
+}
+
+Task<Result<bool>> Directory::offers_scram(sasl::ScramHash hash) { return logins_->offers_scram(hash); }
 
 /// nullopt: nobody can have that login.
 Task<Result<std::optional<mail::Address>>> Directory::address_of_login(std::string login) {
@@ -110,6 +109,24 @@ Task<Result<std::vector<Account>>> Directory::list_accounts() {
   if (!stored) co_return fail(stored);
   std::vector<Account> all;
   for (StoredAccount& account : *stored) all.push_back(std::move(account.account));
+  co_return all;
+}
+
+Task<Result<std::vector<AccountFacts>>> Directory::describe_accounts() {
+  Result<std::vector<StoredAccount>> stored =
+      co_await read_all<StoredAccount>(store_, keys::accounts(), &decode_account);
+  if (!stored) co_return fail(stored);
+  std::vector<AccountFacts> all;
+  for (StoredAccount& account : *stored) {
+    const auto app_passwords = co_await lookup_->app_passwords(account.account.id);
+    if (!app_passwords) co_return fail(app_passwords);
+    all.push_back({.account = std::move(account.account),
+                   .source = account.source,
+                   .imported = account.password_hash.empty(),
+                   .scram_sha1 = account.scram_sha1.has_value(),
+                   .scram_sha256 = account.scram_sha256.has_value(),
+                   .app_passwords = app_passwords->size()});
+  }
   co_return all;
 }
 

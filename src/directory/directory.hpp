@@ -13,6 +13,8 @@
 #include "sasl/scram_keys.hpp"
 #include "store/store.hpp"
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -168,6 +170,18 @@ struct Settings {
 };
 
 class Lookup;
+class Logins;
+struct StoredAccount;
+
+/// What a list of accounts shows of one.
+struct AccountFacts {
+  Account account;
+  Source source = Source::store;
+  bool imported = false;  ///< its password is known by an imported hash only
+  bool scram_sha1 = false;
+  bool scram_sha256 = false;
+  std::size_t app_passwords = 0;
+};
 
 /// Local parts of local domains compare without regard to ASCII case (as every large site does; 5321 §2.4 leaves it to
 /// us). Errors of all: transient, corrupt from the store.
@@ -198,12 +212,15 @@ class Directory {
   [[nodiscard]] Task<Result<std::shared_ptr<const Grant>>> log_in(std::string login, Secret password, Scope scope);
   struct ScramLogin {
     sasl::ScramKeys keys;
-    bool known = false;  ///< false: a steady fake
+    bool known = false;          ///< false: a steady fake
+    std::uint64_t password = 0;  ///< which of the account's passwords it is, for `grant`
   };
   /// For SCRAM, of the account's own password.
   [[nodiscard]] Task<Result<ScramLogin>> scram_keys(std::string login, sasl::ScramHash hash);
-  /// For a login that a mechanism has proved. Errors  denied: unknown or disabled.
-  [[nodiscard]] Task<Result<std::shared_ptr<const Grant>>> grant(std::string login);
+  /// For a login that a mechanism has proved. `password`: what ScramLogin had, so that a password that was changed
+  /// during the exchange lets nobody in. Errors  denied: unknown or disabled, or the password is another by now.
+  [[nodiscard]] Task<Result<std::shared_ptr<const Grant>>> grant(std::string login,
+                                                                 std::optional<std::uint64_t> password = std::nullopt);
   /// Every enabled account has SCRAM keys of that hash, and there is one (SECURITY R10).
   [[nodiscard]] Task<Result<bool>> offers_scram(sasl::ScramHash hash);
   /// Its own address with any subaddress, what it was given (SendAs), and aliases whose only target it is.
@@ -220,18 +237,21 @@ class Directory {
   [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
   [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);
   [[nodiscard]] Task<Result<std::vector<Account>>> list_accounts();
+  [[nodiscard]] Task<Result<std::vector<AccountFacts>>> describe_accounts();
   /// An account whose password is known by its hash only (sasl::check_imported_hash).
   [[nodiscard]] Task<Result<Account>> import_account(mail::Address address, std::string password_hash);
   [[nodiscard]] Task<Result<void>> set_class(mail::Address address, AccountClass kind);
+  /// Errors too  exhausted: has kSendAsMax.
   [[nodiscard]] Task<Result<void>> add_send_as(mail::Address address, SendAs right);
   [[nodiscard]] Task<Result<void>> remove_send_as(mail::Address address, SendAs right);
   struct NewAppPassword {
     AppPassword record;
     Secret password;
   };
-  /// exhausted: has kAppPasswordsMax.
+  /// `name`: 1 to 64 octets of text. Errors too  exhausted: has kAppPasswordsMax; conflict: has one of that name.
   [[nodiscard]] Task<Result<NewAppPassword>> add_app_password(mail::Address address, std::string name,
                                                               std::vector<Scope> scopes);
+  /// In the order in which they were made.
   [[nodiscard]] Task<Result<std::vector<AppPassword>>> list_app_passwords(mail::Address address);
   [[nodiscard]] Task<Result<void>> revoke_app_password(mail::Address address, std::string id);
   /// Adds targets to the alias, which is made when it is not there. conflict: has all these targets, or is an account.
@@ -241,14 +261,16 @@ class Directory {
   [[nodiscard]] Task<Result<std::vector<AliasRecord>>> list_aliases();
 
  private:
-  [[nodiscard]] Task<Result<void>> change_account(mail::Address address, std::optional<std::string> password_hash,
-                                                  std::optional<bool> enabled);
+  [[nodiscard]] Task<Result<Account>> make_account(StoredAccount made);
+  [[nodiscard]] Task<Result<StoredAccount>> change_account(mail::Address address,
+                                                           std::function<Result<void>(StoredAccount&)> change);
   [[nodiscard]] Task<Result<std::optional<mail::Address>>> address_of_login(std::string login);
   [[nodiscard]] Task<Result<Resolution>> resolve_otherwise(mail::Address address, Resolution first);
   store::Store* store_;
-  Workers* workers_;
+  Random* random_;
   Clock* clock_;
   std::unique_ptr<const Lookup> lookup_;
+  std::unique_ptr<Logins> logins_;
   std::optional<mail::Domain> hostname_;
   std::optional<mail::Address> catch_everything_;
 };

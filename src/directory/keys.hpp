@@ -38,6 +38,17 @@ inline store::Key aliases_of(const mail::Domain& domain) { return aliases() + do
 inline store::Key alias(const mail::Address& address) { return aliases() + folded(address); }
 /// The DKIM keys of a domain, all in one record: few, and read together whenever one is needed.
 inline store::Key dkim_keys(const mail::Domain& domain) { return "Ak" + domain.text(); }
+/// The app passwords of an account, by their ids.
+inline store::Key app_passwords_of(mail::AccountId account) {
+  store::Key key = "Ap";
+  append_u64(key, static_cast<std::uint64_t>(account));
+  return key;
+}
+inline store::Key app_password(mail::AccountId account, std::string_view id) {
+  return app_passwords_of(account) + std::string(id);
+}
+/// What makes the salts that logins get which nobody has: 32 random octets, the same for good.
+inline store::Key fake_secret() { return "Af"; }
 /// The id of the next account.
 inline store::Key next_account() { return "As"; }
 

@@ -76,6 +76,22 @@ Task<Result<std::optional<Versioned<StoredAccount>>>> Lookup::account(mail::Addr
   return read<StoredAccount>(store_, keys::account(address), &decode_account);
 }
 
+Task<Result<std::vector<Versioned<StoredAppPassword>>>> Lookup::app_passwords(mail::AccountId account) const {
+  std::vector<Versioned<StoredAppPassword>> all;
+  store::KeyRange range = store::range_of_prefix(keys::app_passwords_of(account));
+  for (;;) {
+    const Result<store::Page> page = co_await store_->scan(range, kPageEntries);
+    if (!page) co_return fail(page);
+    for (const store::KeyedEntry& entry : page->entries) {
+      Result<StoredAppPassword> one = decode_app_password(entry.entry.value);
+      if (!one) co_return fail(one);
+      all.push_back({.value = std::move(*one), .version = entry.entry.version});
+    }
+    if (!page->next) co_return all;
+    range.from = *page->next;
+  }
+}
+
 Task<Result<std::optional<Account>>> Lookup::first_account(mail::Domain domain) const {
   store::KeyRange range = store::range_of_prefix(keys::order_of(domain));
   for (;;) {

@@ -32,6 +32,8 @@ class Lookup {
   [[nodiscard]] Task<Result<std::optional<Versioned<DomainRecord>>>> stored_domain(mail::Domain name) const;
   [[nodiscard]] Task<Result<std::optional<Versioned<AliasRecord>>>> stored_alias(mail::Address address) const;
   [[nodiscard]] Task<Result<std::optional<Versioned<StoredAccount>>>> account(mail::Address address) const;
+  /// All of the account, as their ids are ordered.
+  [[nodiscard]] Task<Result<std::vector<Versioned<StoredAppPassword>>>> app_passwords(mail::AccountId account) const;
   /// The enabled account of the domain that was made first.
   [[nodiscard]] Task<Result<std::optional<Account>>> first_account(mail::Domain domain) const;
 

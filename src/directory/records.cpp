@@ -2,6 +2,8 @@
 
 #include "core/record.hpp"
 
+#include <array>
+#include <limits>
 #include <utility>
 
 namespace postrider::directory {
@@ -10,7 +12,9 @@ namespace {
 
 constexpr std::uint8_t kDomainFormatBefore = 1;  // of local domains, there were no others
 constexpr std::uint8_t kDomainFormat = 2;
-constexpr std::uint8_t kAccountFormat = 1;
+constexpr std::uint8_t kAccountFormatBefore = 1;  // with an argon2id hash only
+constexpr std::uint8_t kAccountFormat = 2;
+constexpr std::uint8_t kAppPasswordFormat = 1;
 constexpr std::uint8_t kAliasFormat = 1;
 constexpr std::uint8_t kAccountIdFormat = 1;
 constexpr std::uint8_t kAddressFormat = 1;
@@ -39,6 +43,37 @@ Result<std::optional<mail::Address>> read_optional(RecordReader& in) {
   if (!address) return fail(address);
   return std::optional<mail::Address>(std::move(*address));
 }
+
+void write_keys(RecordWriter& out, const std::optional<sasl::ScramKeys>& keys) {
+  out.flag(keys.has_value());
+  if (keys) out.text(keys->salt).number(keys->iterations).text(keys->stored_key).text(keys->server_key);
+}
+
+std::optional<sasl::ScramKeys> read_keys(RecordReader& in) {
+  if (!in.flag()) return std::nullopt;
+  sasl::ScramKeys keys;
+  keys.salt = in.text();
+  keys.iterations = static_cast<std::uint32_t>(in.number_up_to(std::numeric_limits<std::uint32_t>::max()));
+  keys.stored_key = in.text();
+  keys.server_key = in.text();
+  return keys;
+}
+
+Result<std::vector<SendAs>> read_rights(RecordReader& in) {
+  std::vector<SendAs> all;
+  const std::size_t count = in.count();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string local_part = in.text();
+    Result<mail::Domain> domain = mail::Domain::parse(in.text());
+    if (!domain) return error(Error::corrupt, "directory.record", "not a domain");
+    all.push_back({.local_part = std::move(local_part), .domain = std::move(*domain)});
+  }
+  return all;
+}
+
+constexpr auto kScopes = std::to_array<Scope>({Scope::submission, Scope::pop3, Scope::imap});
+
+std::uint64_t bit_of(Scope scope) { return std::uint64_t{1} << std::to_underlying(scope); }
 
 }  // namespace
 
@@ -87,24 +122,71 @@ Result<DomainRecord> decode_domain(std::string_view value) {
 }
 
 std::string encode_account(const StoredAccount& stored) {
+  const Account& account = stored.account;
   RecordWriter out(kAccountFormat);
-  out.number(static_cast<std::uint64_t>(stored.account.id));
-  write_address(out, stored.account.address);
-  out.flag(stored.account.enabled).signed_number(to_micros(stored.account.created)).text(stored.password_hash);
+  out.number(static_cast<std::uint64_t>(account.id));
+  write_address(out, account.address);
+  out.flag(account.enabled).signed_number(to_micros(account.created)).text(stored.password_hash);
+  out.number(std::to_underlying(account.kind)).number(account.send_as.size());
+  for (const SendAs& right : account.send_as) out.text(right.local_part).text(right.domain.text());
+  out.text(stored.imported_hash);
+  write_keys(out, stored.scram_sha1);
+  write_keys(out, stored.scram_sha256);
+  out.number(stored.passwords).number(std::to_underlying(stored.source));
   return std::move(out).finish();
 }
 
 Result<StoredAccount> decode_account(std::string_view value) {
-  RecordReader in(value, kAccountFormat);
+  const bool is_old = value.starts_with(static_cast<char>(kAccountFormatBefore));
+  RecordReader in(value, is_old ? kAccountFormatBefore : kAccountFormat);
   const auto id = static_cast<mail::AccountId>(in.number());
   Result<mail::Address> address = read_address(in);
   if (!address) return fail(address);
   const bool enabled = in.flag();
   const WallTime created = from_micros(in.signed_number());
-  std::string password_hash = in.text();
+  StoredAccount stored{.account = {.id = id, .address = std::move(*address), .enabled = enabled, .created = created},
+                       .password_hash = in.text()};
+  if (!is_old) {
+    stored.account.kind = static_cast<AccountClass>(in.number_up_to(std::to_underlying(AccountClass::app)));
+    Result<std::vector<SendAs>> rights = read_rights(in);
+    if (!rights) return fail(rights);
+    stored.account.send_as = std::move(*rights);
+    stored.imported_hash = in.text();
+    stored.scram_sha1 = read_keys(in);
+    stored.scram_sha256 = read_keys(in);
+    stored.passwords = in.number();
+    stored.source = static_cast<Source>(in.number_up_to(std::to_underlying(Source::file)));
+  }
   if (const Result<void> ok = in.end(); !ok) return fail(ok);
-  Account account{.id = id, .address = std::move(*address), .enabled = enabled, .created = created};
-  return StoredAccount{.account = std::move(account), .password_hash = std::move(password_hash)};
+  return stored;
+}
+
+std::string encode_app_password(const StoredAppPassword& stored) {
+  const AppPassword& record = stored.record;
+  std::uint64_t scopes = 0;
+  for (const Scope scope : record.scopes) scopes |= bit_of(scope);
+  RecordWriter out(kAppPasswordFormat);
+  out.text(record.id).text(record.name).number(scopes).signed_number(to_micros(record.created));
+  out.flag(record.last_used.has_value());
+  if (record.last_used) out.signed_number(to_micros(*record.last_used));
+  out.text(stored.digest);
+  return std::move(out).finish();
+}
+
+Result<StoredAppPassword> decode_app_password(std::string_view value) {
+  RecordReader in(value, kAppPasswordFormat);
+  StoredAppPassword stored;
+  stored.record.id = in.text();
+  stored.record.name = in.text();
+  const std::uint64_t scopes = in.number_up_to((std::uint64_t{1} << kScopes.size()) - 1);
+  for (const Scope scope : kScopes) {
+    if ((scopes & bit_of(scope)) != 0) stored.record.scopes.push_back(scope);
+  }
+  stored.record.created = from_micros(in.signed_number());
+  if (in.flag()) stored.record.last_used = from_micros(in.signed_number());
+  stored.digest = in.text();
+  if (const Result<void> ok = in.end(); !ok) return fail(ok);
+  return stored;
 }
 
 std::string encode_alias(const AliasRecord& alias) {

@@ -18,7 +18,10 @@ class Resolver {
  public:
   enum class Found : std::uint8_t { taken, unknown, not_ours, relayed };
 
-  explicit Resolver(const Lookup* lookup) : lookup_(lookup) {}
+  /// `named`: only what an address is by its own name and alone; no postmaster, no catch-all, no alias of several.
+  enum class Extent : std::uint8_t { all, named };
+
+  explicit Resolver(const Lookup* lookup, Extent extent = Extent::all) : lookup_(lookup), extent_(extent) {}
 
   Task<Result<Found>> expand(mail::Address address, std::size_t depth) {
     Result<std::optional<DomainRecord>> domain = co_await lookup_->domain(address.domain());
@@ -36,6 +39,7 @@ class Resolver {
     const mail::Address& name = base ? *base : address;
     if (record.kind == DomainKind::alias) co_return co_await elsewhere(address, record, depth);
     if (record.kind == DomainKind::relay) co_return relayed(record, address, name);
+    if (extent_ == Extent::named) co_return unknown("no such user");
     if (iequals_ascii(name.local_part(), "postmaster")) {  // 5321 §4.5.1
       const Result<Found> postmaster = co_await to_postmaster(record, depth);
       if (!postmaster || *postmaster == Found::taken) co_return postmaster;
@@ -71,6 +75,7 @@ class Resolver {
     Result<std::optional<AliasRecord>> alias = co_await lookup_->alias(wanted);
     if (!alias) co_return Result<Found>(fail(alias));
     if (!*alias) co_return std::nullopt;
+    if (extent_ == Extent::named && (*alias)->targets.size() > 1) co_return Result<Found>(stop("several targets"));
     if ((*alias)->source == Source::file) targets_max_ = kFileAliasTargetsMax;
     is_expanded_ = is_expanded_ || (*alias)->targets.size() > 1;
     const Result<std::optional<mail::Path>> owner = co_await owner_of((*alias)->address);
@@ -191,6 +196,7 @@ class Resolver {
   }
 
   const Lookup* lookup_;
+  Extent extent_;
   std::vector<std::string> path_;  // of the aliases that lead to where the walk is
   std::set<std::string> followed_;
   std::size_t targets_seen_ = 0;
@@ -206,7 +212,31 @@ class Resolver {
   std::optional<std::string> problem_;  // ends the walk: the whole recipient is unknown
 };
 
+/// Whether one of the rights is for that address.
+bool has_right(const Account& account, const mail::Address& address) {
+  return std::ranges::any_of(account.send_as, [&](const SendAs& right) {
+    return right.domain == address.domain() &&
+           (right.local_part.empty() || iequals_ascii(right.local_part, address.local_part()));
+  });
+}
+
 }  // namespace
+
+Task<Result<bool>> Directory::may_send_as(std::shared_ptr<const Grant> grant, mail::Address address) {
+  mail::Address own = grant->account().address;
+  const Result<std::optional<Versioned<StoredAccount>>> now = co_await lookup_->account(std::move(own));
+  if (!now) co_return fail(now);
+  if (!*now || (*now)->value.account.id != grant->account().id) co_return false;
+  const Account account = (*now)->value.account;  // as it is: rights that were taken back count no more
+  if (has_right(account, address)) co_return true;
+  Resolver resolver(lookup_.get(), Resolver::Extent::named);
+  const Result<Resolver::Found> found = co_await resolver.expand(std::move(address), 0);
+  if (!found) co_return fail(found);
+  const Resolution resolution = resolver.resolution(*found);
+  const auto* const deliverable = std::get_if<Deliverable>(&resolution);
+  co_return deliverable != nullptr && deliverable->targets.size() == 1 &&
+      deliverable->targets.front().account == account.id;
+}
 
 Task<Result<Resolution>> Directory::resolve(mail::Address address) {
   mail::Address asked = address;

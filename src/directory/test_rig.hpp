@@ -62,8 +62,26 @@ struct Rig {
   std::string set_enabled(std::string_view text, bool enabled) {
     return outcome_of(run(world, directory.set_enabled(address(text), enabled)));
   }
-  std::string log_in(std::string login, std::string password) {
-    return outcome_of(run(world, directory.authenticate(std::move(login), Secret(std::move(password)))));
+  Result<std::shared_ptr<const Grant>> grant_of(std::string login, std::string password, Scope scope = Scope::pop3) {
+    return run(world, directory.log_in(std::move(login), Secret(std::move(password)), scope));
+  }
+  std::string log_in(std::string login, std::string password, Scope scope = Scope::pop3) {
+    return outcome_of(grant_of(std::move(login), std::move(password), scope));
+  }
+  std::string set_password(std::string_view text, std::string password) {
+    return outcome_of(run(world, directory.set_password(address(text), Secret(std::move(password)))));
+  }
+  std::string remove_account(std::string_view text) {
+    return outcome_of(run(world, directory.remove_account(address(text))));
+  }
+  Directory::NewAppPassword add_app_password(std::string_view text, std::string name, std::vector<Scope> scopes) {
+    return run(world, directory.add_app_password(address(text), std::move(name), std::move(scopes))).value();
+  }
+  std::string revoke(std::string_view text, std::string id) {
+    return outcome_of(run(world, directory.revoke_app_password(address(text), std::move(id))));
+  }
+  bool may_send_as(const std::shared_ptr<const Grant>& grant, std::string_view text) {
+    return run(world, directory.may_send_as(grant, address(text))).value();
   }
   /// "ann@x(1) far@y<owner-list@x>", "not ours", "relayed any", or the reason.
   std::string resolve(std::string_view text) {
