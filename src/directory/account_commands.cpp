@@ -8,6 +8,7 @@
 #include "directory/logins.hpp"
 #include "directory/lookup.hpp"
 #include "directory/staging.hpp"
+#include "sasl/imported_hash.hpp"
 #include "sasl/password.hpp"
 
 #include <algorithm>
@@ -72,6 +73,14 @@ Task<Result<Account>> Directory::add_account(mail::Address address, Secret passw
   Result<StoredAccount> hashed = co_await hash_on(logins_->workers(), random_, std::move(password), std::move(address));
   if (!hashed) co_return fail(hashed);
   co_return co_await make_account(std::move(*hashed));
+}
+
+Task<Result<Account>> Directory::import_account(mail::Address address, std::string password_hash) {
+  const Result<void> known = sasl::check_imported_hash(password_hash);
+  if (!known) co_return fail(known);
+  StoredAccount made{.account = {.id = {}, .address = std::move(address), .enabled = true, .created = {}},
+                     .imported_hash = std::move(password_hash)};
+  co_return co_await make_account(std::move(made));
 }
 
 /// Gives it its number and time.

@@ -1,6 +1,6 @@
 #include "directory/login_cache.hpp"
 
-#include "directory/keyed_hash.hpp"
+#include "sasl/scram_crypto.hpp"
 
 #include <span>
 #include <utility>
@@ -29,7 +29,7 @@ std::string LoginCache::key_of(std::string_view name, const Secret& password) {
   text += '\n';  // in no folded address
   text += password.reveal();
   const Secret octets(std::move(text));
-  return keyed_hash(secret, octets.reveal());
+  return sasl::scram_hmac(sasl::ScramHash::sha256, secret, octets.reveal());
 }
 
 bool LoginCache::has(const std::string& key, store::Version version) {

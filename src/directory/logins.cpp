@@ -3,9 +3,8 @@
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "directory/app_password.hpp"
-#include "directory/keyed_hash.hpp"
 #include "directory/keys.hpp"
-#include "sasl/password.hpp"
+#include "sasl/scram_crypto.hpp"
 
 #include <algorithm>
 #include <span>
@@ -16,8 +15,6 @@ namespace postrider::directory {
 namespace {
 
 constexpr std::size_t kSecretOctets = 32;
-constexpr std::size_t kSha1Octets = 20;
-constexpr std::size_t kSha256Octets = 32;
 
 std::unexpected<Error> denied() {
   return error(Error::denied, "directory.log_in", "unknown, disabled or wrong password");
@@ -30,9 +27,9 @@ sasl::ScramKeys fake_keys(const std::string& secret, const std::string& name, sa
     std::string text(what);
     text += is_sha1 ? "-sha1 " : "-sha256 ";
     text += name;
-    return keyed_hash(secret, text).substr(0, octets);
+    return sasl::scram_hmac(sasl::ScramHash::sha256, secret, text).substr(0, octets);
   };
-  const std::size_t key_octets = is_sha1 ? kSha1Octets : kSha256Octets;
+  const std::size_t key_octets = sasl::octets_of(hash);
   return {.salt = derived("salt", sasl::kScramSaltOctets),
           .stored_key = derived("stored", key_octets),
           .server_key = derived("server", key_octets)};
@@ -78,7 +75,7 @@ Task<Result<std::optional<Versioned<StoredAppPassword>>>> Logins::find_app_passw
   std::optional<Versioned<StoredAppPassword>> match;
   for (const Versioned<StoredAppPassword>& one : *all) {
     const bool has_scope = std::ranges::find(one.value.record.scopes, scope) != one.value.record.scopes.end();
-    if (is_equal_secretly(one.value.digest, digest) && has_scope) match = one;
+    if (sasl::same_octets(one.value.digest, digest) && has_scope) match = one;
   }
   co_return match;
 }

@@ -1,6 +1,7 @@
 // Who may log in, and until when.
 #include "core/shard.hpp"
 #include "core/test_run.hpp"
+#include "core/text.hpp"
 #include "directory/bounded_workers.hpp"
 #include "directory/login_cache.hpp"
 #include "directory/test_rig.hpp"
@@ -158,6 +159,114 @@ TEST(LogIn, NotesTheHourInWhichAnAppPasswordWasUsed) {
   rig.world.clock.advance(std::chrono::hours(1));
   EXPECT_EQ(log_in(), "ok");
   EXPECT_EQ(used(), hour());
+}
+
+std::string keys_of(Rig& rig, std::string login, sasl::ScramHash hash = sasl::ScramHash::sha1) {
+  const auto got = run(rig.world, rig.directory.scram_keys(std::move(login), hash));
+  return got ? (got->known ? "" : "fake ") + to_hex(got->keys.salt) + " " + to_hex(got->keys.stored_key) : "failed";
+}
+
+TEST(Scram, KeysAreOfThePasswordAndFakesAreSteady) {
+  Rig rig;
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  ASSERT_EQ(rig.add_account("ann@here.test"), "ok");
+  for (const sasl::ScramHash hash : {sasl::ScramHash::sha1, sasl::ScramHash::sha256}) {
+    const auto got = run(rig.world, rig.directory.scram_keys("Ann@here.test", hash));
+    ASSERT_TRUE(got);
+    EXPECT_TRUE(got->known);
+    EXPECT_EQ(outcome_of(sasl::verify_scram_keys(hash, got->keys, Secret("pw"))), "ok");
+    EXPECT_EQ(outcome_of(sasl::verify_scram_keys(hash, got->keys, Secret("PW"))), "denied");
+    const auto fake = run(rig.world, rig.directory.scram_keys("bob@here.test", hash));
+    ASSERT_TRUE(fake);
+    EXPECT_FALSE(fake->known);
+    EXPECT_EQ(fake->keys.salt.size(), got->keys.salt.size());
+    EXPECT_EQ(fake->keys.iterations, got->keys.iterations);
+    EXPECT_EQ(fake->keys.stored_key.size(), got->keys.stored_key.size());
+    EXPECT_EQ(fake->keys.server_key.size(), got->keys.server_key.size());
+  }
+  const std::string bob = keys_of(rig, "bob@here.test");
+  EXPECT_TRUE(bob.starts_with("fake "));
+  EXPECT_EQ(keys_of(rig, "BOB@here.test"), bob);
+  EXPECT_EQ(keys_of(rig, "bob"), bob);
+  EXPECT_NE(keys_of(rig, "bob2"), bob);
+  EXPECT_NE(keys_of(rig, "bob", sasl::ScramHash::sha256), bob);
+  Directory again(&rig.store, &rig.workers, &rig.random, &rig.world.clock, {});  // as after a restart
+  const auto fake = run(rig.world, again.scram_keys("bob", sasl::ScramHash::sha1));
+  EXPECT_EQ("fake " + to_hex(fake->keys.salt) + " " + to_hex(fake->keys.stored_key), bob);
+  // A disabled account keeps its salt and does not get in.
+  const std::string ann = keys_of(rig, "ann");
+  ASSERT_EQ(rig.set_enabled("ann@here.test", false), "ok");
+  EXPECT_EQ(keys_of(rig, "ann"), "fake " + ann);
+}
+
+TEST(Scram, IsOfferedWhenAllWhoCanLogInHaveKeys) {
+  Rig rig;
+  const auto offered = [&] {
+    return std::pair(run(rig.world, rig.directory.offers_scram(sasl::ScramHash::sha256)).value(),
+                     run(rig.world, rig.directory.offers_scram(sasl::ScramHash::sha1)).value());
+  };
+  constexpr std::pair kYes{true, true};
+  constexpr std::pair kNo{false, false};
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  EXPECT_EQ(offered(), kNo);  // there is nobody
+  ASSERT_EQ(rig.add_account("ann@here.test"), "ok");
+  EXPECT_EQ(offered(), kYes);
+  const std::uint64_t before = rig.store.calls();
+  EXPECT_EQ(offered(), kYes);
+  EXPECT_EQ(rig.store.calls(), before);  // it is known
+  ASSERT_EQ(rig.import_account("bob@here.test", "{SSHA}YWJjZGVmZ2hpamtsbW5vcHFyc3RhYmNk"), "ok");
+  EXPECT_EQ(offered(), kNo);
+  ASSERT_EQ(rig.set_enabled("bob@here.test", false), "ok");
+  EXPECT_EQ(offered(), kYes);
+  ASSERT_EQ(rig.set_enabled("bob@here.test", true), "ok");
+  EXPECT_EQ(offered(), kNo);
+  ASSERT_EQ(rig.set_password("bob@here.test", "pw"), "ok");
+  EXPECT_EQ(offered(), kYes);
+  ASSERT_EQ(rig.set_password("bob@here.test", "pw\x01"), "ok");  // no password by SASLprep
+  EXPECT_EQ(offered(), kNo);
+  ASSERT_EQ(rig.remove_account("bob@here.test"), "ok");
+  EXPECT_EQ(offered(), kYes);
+  ASSERT_EQ(rig.remove_account("ann@here.test"), "ok");
+  EXPECT_EQ(offered(), kNo);
+}
+
+TEST(LogIn, ReplacesAnImportedHashByOurs) {
+  Rig rig;
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  EXPECT_EQ(rig.import_account("ann@here.test", "{PLAIN}pw"), "unsupported");
+  EXPECT_EQ(rig.import_account("ann@here.test", "pw"), "malformed");
+  // "pw" with the salt "salt".
+  ASSERT_EQ(rig.import_account("ann@here.test", "{SSHA}K/qCHdTzr1rftXNEV4Ob7XsySBlzYWx0"), "ok");
+  const auto facts = [&] { return run(rig.world, rig.directory.describe_accounts()).value().front(); };
+  EXPECT_TRUE(facts().imported);
+  EXPECT_FALSE(facts().scram_sha256);
+  EXPECT_EQ(rig.log_in("ann@here.test", "PW"), "denied");
+  EXPECT_TRUE(facts().imported);
+  EXPECT_EQ(rig.log_in("ann@here.test", "pw"), "ok");
+  EXPECT_FALSE(facts().imported);
+  EXPECT_TRUE(facts().scram_sha256);
+  EXPECT_TRUE(facts().scram_sha1);
+  EXPECT_EQ(rig.log_in("ann@here.test", "PW"), "denied");
+  rig.workers.jobs = 0;
+  EXPECT_EQ(rig.log_in("ann@here.test", "pw"), "ok");
+  EXPECT_EQ(rig.workers.jobs, 0U);
+}
+
+TEST(LogIn, TwoAtOnceWithAnImportedHashAreBothLetIn) {
+  Rig rig;
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  ASSERT_EQ(rig.import_account("ann@here.test", "{SSHA}K/qCHdTzr1rftXNEV4Ob7XsySBlzYWx0"), "ok");
+  std::optional<Result<std::shared_ptr<const Grant>>> first;
+  std::optional<Result<std::shared_ptr<const Grant>>> second;
+  spawn(&rig.world.shard, "first",
+        postrider::test::keep(rig.directory.log_in("ann@here.test", Secret("pw"), Scope::pop3), &first));
+  spawn(&rig.world.shard, "second",
+        postrider::test::keep(rig.directory.log_in("ann@here.test", Secret("pw"), Scope::pop3), &second));
+  rig.world.run_until_still();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(outcome_of(*first), "ok");
+  EXPECT_EQ(outcome_of(*second), "ok");
+  EXPECT_EQ(rig.log_in("ann@here.test", "pw"), "ok");
 }
 
 TEST(Grants, HoldUntilTheyAreTakenBack) {

@@ -68,6 +68,9 @@ struct Rig {
   std::string log_in(std::string login, std::string password, Scope scope = Scope::pop3) {
     return outcome_of(grant_of(std::move(login), std::move(password), scope));
   }
+  std::string import_account(std::string_view text, std::string hash) {
+    return outcome_of(run(world, directory.import_account(address(text), std::move(hash))));
+  }
   std::string set_password(std::string_view text, std::string password) {
     return outcome_of(run(world, directory.set_password(address(text), Secret(std::move(password)))));
   }
