@@ -79,6 +79,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                         [&](const smtp::RcptCommand& c) { check_rcpt(c, context); },
                         [&](const smtp::XclientCommand& c) { check_xclient(c, context); },
                         [](const smtp::BdatCommand&) {}, [](const smtp::BareCommand&) {},
+                        [](const smtp::AuthCommand& c) {
+                          check_text(c.mechanism, 21);
+                          check(is_ascii(c.mechanism), "a mechanism is printable ASCII");
+                          check(!c.initial || !c.initial->empty(), "an initial response is there or not");
+                        },
                         [](const smtp::RefusedCommand& c) {
                           check(c.reply.code >= 500 && c.reply.code <= 555, "a permanent refusal");
                           check(c.reply.enhanced.starts_with("5."), "with its class");

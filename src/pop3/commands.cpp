@@ -12,10 +12,10 @@ namespace postrider::pop3 {
 
 void Session::State::run_line(std::string_view line, Actions& out) {
   if (std::ranges::any_of(line, [](char c) { return (c >= '\0' && c < ' ') || c == '\x7F'; })) {
-    wants_plain = false;
+    if (std::exchange(wants_response, false)) out.emplace_back(AuthCancelled{});
     return refuse("control character in a command", out);
   }
-  if (wants_plain) return take_plain(line, out);
+  if (wants_response) return take_response(line, out);
   const auto [verb, arguments] = split_once(line, ' ');
   run_command(verb, arguments, out);
 }
@@ -38,6 +38,7 @@ void Session::State::run_command(std::string_view verb, std::string_view argumen
       {"RETR", When::transaction, &State::retr},    // 1939 §5
       {"RSET", When::transaction, &State::rset},    // 1939 §5
       {"STAT", When::transaction, &State::stat},    // 1939 §5
+      {"STLS", When::authorization, &State::stls},  // 2595 §4
       {"TOP", When::transaction, &State::top},      // 1939 §7
       {"UIDL", When::transaction, &State::uidl},    // 1939 §7
       {"USER", When::authorization, &State::user},  // 1939 §7
@@ -57,7 +58,7 @@ void Session::State::run_command(std::string_view verb, std::string_view argumen
 }
 
 bool Session::State::may_log_in(Actions& out) {
-  if (settings.cleartext == Cleartext::allowed) return true;
+  if (is_safe()) return true;
   refuse("login needs TLS", out);
   return false;
 }
@@ -77,28 +78,62 @@ void Session::State::pass(std::string_view arguments, Actions& out) {
   ask(Question::login, std::move(question_of), out);
 }
 
-void Session::State::auth(std::string_view arguments, Actions& out) {
-  if (!may_log_in(out)) return;
-  const auto [mechanism, initial_response] = split_once(arguments, ' ');
-  if (!iequals_ascii(mechanism, "PLAIN")) return refuse("AUTH takes PLAIN only", out);
-  if (!initial_response.empty()) return take_plain(initial_response, out);
-  wants_plain = true;
-  say("+ ");  // 5034 §4: an empty challenge
+bool Session::State::offers(std::string_view mechanism) const {
+  const std::vector<std::string_view> offered = split(mechanisms, ' ');
+  return !mechanism.empty() && std::ranges::find(offered, mechanism) != offered.end();
 }
 
-void Session::State::take_plain(std::string_view base64, Actions& out) {
-  wants_plain = false;
-  if (base64 == "*") return refuse("authentication cancelled", out);  // 5034 §4
-  Result<std::string> message = from_base64(base64);
-  if (!message) return refuse("not base64", out);
-  ask(Question::login, AskPlain{Secret(std::move(*message))}, out);
+void Session::State::auth(std::string_view arguments, Actions& out) {
+  if (!may_log_in(out)) return;
+  if (arguments.empty()) {  // many clients ask so
+    say("+OK mechanisms follow");
+    if (!mechanisms.empty()) {
+      for (const std::string_view one : split(mechanisms, ' ')) say(one);
+    }
+    return say(".");
+  }
+  const auto [mechanism, initial_response] = split_once(arguments, ' ');
+  AskAuth question_of{.mechanism = std::string(mechanism), .initial = std::nullopt};
+  std::ranges::transform(question_of.mechanism, question_of.mechanism.begin(), &to_upper_ascii);
+  if (!offers(question_of.mechanism)) return refuse("no such mechanism here", out);
+  if (initial_response == "=") {  // 5034 §4: there, and empty
+    question_of.initial.emplace();
+  } else if (!initial_response.empty()) {
+    Result<std::string> octets = from_base64(initial_response);
+    if (!octets) return refuse("not base64", out);
+    question_of.initial.emplace(std::move(*octets));
+  }
+  ask(Question::auth, std::move(question_of), out);
+}
+
+void Session::State::take_response(std::string_view line, Actions& out) {
+  wants_response = false;
+  Result<std::string> octets = from_base64(line);
+  if (octets) return ask(Question::auth, AskAuthResponse{Secret(std::move(*octets))}, out);
+  out.emplace_back(AuthCancelled{});
+  refuse(line == "*" ? "authentication cancelled" : "not base64", out);  // 5034 §4
+}
+
+void Session::State::stls(std::string_view arguments, Actions& out) {
+  if (secured != Secured::no) return refuse("TLS is on", out);
+  if (!settings.stls) return refuse("no TLS here", out);
+  if (!arguments.empty()) return refuse("STLS has no arguments", out);
+  if (input.held_octets() > 0) {  // SECURITY R5: it was said in the clear, by whomever
+    say("-ERR nothing goes with STLS");
+    return hang_up(out);
+  }
+  say("+OK begin TLS");
+  emit(out);
+  phase = Phase::handed_over;
+  out.emplace_back(StartTls{});
 }
 
 void Session::State::capa(std::string_view /*arguments*/, Actions& /*out*/) {
   say("+OK capability list follows");
-  if (settings.cleartext == Cleartext::allowed) {  // nothing that would be refused (2449 §6.2, 5034 §3)
+  if (settings.stls && secured == Secured::no && phase == Phase::authorization) say("STLS");  // 2595 §4
+  if (is_safe()) {  // nothing that would be refused (2449 §6.2, 5034 §3)
     say("USER");
-    say("SASL PLAIN");
+    if (!mechanisms.empty()) say("SASL " + mechanisms);
   }
   for (const std::string_view capability :
        {"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER", "IMPLEMENTATION Postrider", "."}) {

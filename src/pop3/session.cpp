@@ -6,6 +6,7 @@
 #include "pop3/state.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -22,23 +23,24 @@ bool is_unique_id(std::string_view text) {  // 1939 §7 UIDL
 
 }  // namespace
 
-Session::Session(Settings settings) : state_(new State(std::move(settings))) {}
+Session::Session(Settings settings, Secured secured, Tally before)
+    : state_(new State(std::move(settings), secured, before)) {}
 void Session::StateDeleter::operator()(State* state) const { delete state; }
 
 Wait Session::waits_for() const {
   return state_->phase == State::Phase::authorization ? Wait::before_login : Wait::command;
 }
-bool Session::closed() const { return state_->phase == State::Phase::closed; }
+bool Session::closed() const { return state_->is_over(); }
+Tally Session::tally() const { return {.errors = state_->errors, .failed_logins = state_->failed_logins}; }
 
-void Session::start(Actions& out) {
-  state_->say("+OK " + state_->settings.hostname + " POP3 server ready");  // no <timestamp>: no APOP (1939 §7)
-  state_->emit(out);
-}
+void Session::start(Actions& out) { state_->ask(State::Question::connect, AskConnect{}, out); }
 
 void Session::step(const Event& event, Actions& out) {
   State& s = *state_;
-  if (closed()) return;  // an answer that was on its way when the session ended
-  s.unflushed = 0;       // the driver wrote all that was said before it stepped again
+  check(s.phase != State::Phase::handed_over || !std::holds_alternative<Received>(event),
+        "pop3: octets for a session that went over to TLS");  // SECURITY R5
+  if (closed()) return;                                       // an answer that was on its way when the session ended
+  s.unflushed = 0;  // the driver wrote all that was said before it stepped again
   std::visit(
       Overloaded{[&](const Received& e) {
                    s.input.append(e.octets);
@@ -50,14 +52,14 @@ void Session::step(const Event& event, Actions& out) {
                  [&](const Deleted& e) { s.on_deleted(e, out); },
                  [&](const Flushed&) { s.expect(State::Question::flush); },
                  [&](const TimedOut&) { s.hang_up(out); },  // 1939 §3: no reply, no UPDATE state
-                 [&](const PeerClosed&) { s.hang_up(out); },
-                 [](const Offered&) {}, [](const Challenged&) {}, [&](const Draining&) { s.draining = true; }},
+                 [&](const PeerClosed&) { s.hang_up(out); }, [&](const Offered& e) { s.on_offered(e); },
+                 [&](const Challenged& e) { s.on_challenged(e); }, [&](const Draining&) { s.draining = true; }},
       event);
   s.go_on(out);
 }
 
 void Session::State::go_on(Actions& out) {
-  while (phase != Phase::closed && question == Question::none) {  // pipelined input waits for the answer (2449 §6.8)
+  while (!is_over() && question == Question::none) {  // pipelined input waits for the answer (2449 §6.8)
     if (output.size() + unflushed >= kSendOctetsMax) {
       ask(Question::flush, Flush{}, out);
     } else if (listing) {
@@ -88,8 +90,21 @@ void Session::State::expect(Question wanted) {
   question = Question::none;
 }
 
+void Session::State::on_offered(const Offered& event) {
+  expect(Question::connect);
+  mechanisms = fmt::format("{}", fmt::join(event.mechanisms, " "));
+  if (secured == Secured::by_stls) return;                 // 2595 §4: the client goes on
+  say("+OK " + settings.hostname + " POP3 server ready");  // no <timestamp>: no APOP (1939 §7)
+}
+
+void Session::State::on_challenged(const Challenged& event) {
+  expect(Question::auth);
+  wants_response = true;
+  say("+ " + to_base64(event.octets));  // 5034 §4
+}
+
 void Session::State::on_logged_in(const LoggedIn& event, Actions& out) {
-  expect(Question::login);
+  expect(question == Question::auth ? Question::auth : Question::login);
   check(std::ranges::all_of(event.messages, [](const Message& m) { return is_unique_id(m.unique_id); }),
         "pop3: not a unique-id");
   phase = Phase::transaction;
@@ -99,9 +114,9 @@ void Session::State::on_logged_in(const LoggedIn& event, Actions& out) {
 }
 
 void Session::State::on_login_refused(const LoginRefused& event, Actions& out) {
-  expect(Question::login);
+  expect(question == Question::auth ? Question::auth : Question::login);
   say(fmt::format("-ERR [{}] {}", event.code, printable_ascii(event.text, kReplyTextOctetsMax)));
-  if (++failed_logins >= kFailedLoginsMax) hang_up(out);
+  if (++failed_logins >= kFailedLoginsMax || event.hang_up) hang_up(out);
 }
 
 void Session::State::on_chunk(const Chunk& event, Actions& out) {

@@ -1,4 +1,5 @@
-// The server side of one POP3 session, without socket, clock or mailbox (1939; CAPA 2449, AUTH PLAIN 5034, 3206 codes).
+// The server side of one POP3 session, without socket, clock or mailbox (1939; CAPA 2449, STLS 2595, AUTH 5034, codes
+// of 3206).
 //
 // Same shape as smtp::ServerSession: take an action, do it, step with the answer where it is a question.
 #pragma once
@@ -88,11 +89,6 @@ struct AskLogin {
   std::string login;
   Secret password;
 };
-/// Question: the decoded initial or continued response of AUTH PLAIN (4616 §2), for sasl::parse_plain. Answered as
-/// AskLogin.
-struct AskPlain {
-  Secret message;
-};
 /// Question: which mechanisms are offered? Before the greeting, and again in the session that follows STLS.
 struct AskConnect {};
 /// After the +OK before it is written: the handshake, as a server. Then a new Session(…, Secured::by_stls) goes on.
@@ -121,19 +117,28 @@ struct DeleteMessages {
 /// long listing or many pipelined commands are answered (SECURITY R7).
 struct Flush {};
 struct HangUp {};
-using Action = std::variant<Send, AskLogin, AskPlain, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp,
-                            AskConnect, StartTls, AskAuth, AskAuthResponse, AuthCancelled>;
+using Action = std::variant<Send, AskLogin, Fetch, Continue, StopFetching, DeleteMessages, Flush, HangUp, AskConnect,
+                            StartTls, AskAuth, AskAuthResponse, AuthCancelled>;
 using Actions = std::deque<Action>;
 
 enum class Wait : std::uint8_t { before_login, command };  ///< 60 s, 10 min
 
+/// As smtp::Tally.
+struct Tally {
+  unsigned errors = 0;
+  unsigned failed_logins = 0;
+};
+
 class Session {
  public:
-  explicit Session(Settings settings);
+  /// `before`: of the session that STLS ended.
+  explicit Session(Settings settings, Secured secured = Secured::no, Tally before = {});
+  /// Opens with AskConnect, also where no greeting follows it.
   void start(Actions& out);
   void step(const Event& event, Actions& out);
   [[nodiscard]] Wait waits_for() const;
   [[nodiscard]] bool closed() const;
+  [[nodiscard]] Tally tally() const;
 
  private:
   struct State;

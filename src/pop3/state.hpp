@@ -10,8 +10,9 @@
 namespace postrider::pop3 {
 
 struct Session::State {
-  enum class Phase : std::uint8_t { authorization, transaction, closed };
-  enum class Question : std::uint8_t { none, login, chunk, deletion, flush };
+  /// `handed_over`: to TLS.
+  enum class Phase : std::uint8_t { authorization, transaction, handed_over, closed };
+  enum class Question : std::uint8_t { none, connect, login, auth, chunk, deletion, flush };
   enum class Column : std::uint8_t { size, unique_id };
   struct Listing {
     Column column{};
@@ -23,9 +24,12 @@ struct Session::State {
     bool begun = false;  // the +OK is said
   };
 
-  explicit State(Settings given) : settings(std::move(given)) {}
+  State(Settings given, Secured how, Tally before)
+      : settings(std::move(given)), secured(how), errors(before.errors), failed_logins(before.failed_logins) {}
 
   // Events.
+  void on_offered(const Offered& event);
+  void on_challenged(const Challenged& event);
   void on_logged_in(const LoggedIn& event, Actions& out);
   void on_login_refused(const LoginRefused& event, Actions& out);
   void on_chunk(const Chunk& event, Actions& out);
@@ -38,7 +42,7 @@ struct Session::State {
   // Lines.
   void run_line(std::string_view line, Actions& out);
   void run_command(std::string_view verb, std::string_view arguments, Actions& out);
-  void take_plain(std::string_view base64, Actions& out);
+  void take_response(std::string_view line, Actions& out);
 
   // Commands, each with what follows its keyword and one blank.
   void auth(std::string_view arguments, Actions& out);
@@ -50,6 +54,7 @@ struct Session::State {
   void quit(std::string_view arguments, Actions& out);
   void retr(std::string_view arguments, Actions& out);
   void rset(std::string_view arguments, Actions& out);
+  void stls(std::string_view arguments, Actions& out);
   void stat(std::string_view arguments, Actions& out);
   void top(std::string_view arguments, Actions& out);
   void uidl(std::string_view arguments, Actions& out);
@@ -61,7 +66,11 @@ struct Session::State {
   void fetch(std::size_t index, std::optional<std::uint64_t> body_lines_max, Actions& out);
   void continue_listing();
   [[nodiscard]] std::string listing_line(Column column, std::size_t index) const;
+  /// A password may be sent here.
+  [[nodiscard]] bool is_safe() const { return secured != Secured::no || settings.cleartext == Cleartext::allowed; }
   [[nodiscard]] bool may_log_in(Actions& out);
+  [[nodiscard]] bool offers(std::string_view mechanism) const;
+  [[nodiscard]] bool is_over() const { return phase == Phase::closed || phase == Phase::handed_over; }
 
   // Output.
   void say(std::string_view text);
@@ -71,12 +80,14 @@ struct Session::State {
   void hang_up(Actions& out);
 
   Settings settings;
+  Secured secured;
   Phase phase = Phase::authorization;
   Question question = Question::none;
   bool draining = false;
-  bool wants_plain = false;  // the next line is the response to AUTH PLAIN
-  unsigned errors = 0;
-  unsigned failed_logins = 0;
+  bool wants_response = false;  // the next line is one to a challenge of AUTH
+  unsigned errors;
+  unsigned failed_logins;
+  std::string mechanisms;  // that AUTH is offered with, by blanks
   LineBuffer input;
   std::string output;                // of this step, not yet an action
   std::size_t unflushed = 0;         // octets of this step that are an action already

@@ -34,13 +34,16 @@ class Maildrop final : public Pop3Answers {
     std::optional<pop3::Event> answer;
     if (auto* const login = std::get_if<pop3::AskLogin>(&action)) {
       answer = co_await log_in(std::move(login->login), std::move(login->password));
-    } else if (auto* const plain = std::get_if<pop3::AskPlain>(&action)) {
-      Result<sasl::PlainCredentials> parsed = sasl::parse_plain(plain->message.reveal());
-      if (parsed) {
-        answer = co_await log_in(std::move(parsed->authcid), std::move(parsed->password));
+    } else if (std::holds_alternative<pop3::AskConnect>(action)) {
+      answer = pop3::Offered{.mechanisms = {"PLAIN"}};
+    } else if (auto* const auth = std::get_if<pop3::AskAuth>(&action)) {
+      if (auth->initial) {
+        answer = co_await log_in_plain(std::move(*auth->initial));
       } else {
-        answer = refused("AUTH", "invalid credentials");
+        answer = pop3::Challenged{};
       }
+    } else if (auto* const response = std::get_if<pop3::AskAuthResponse>(&action)) {
+      answer = co_await log_in_plain(std::move(response->response));
     } else if (auto* const fetch = std::get_if<pop3::Fetch>(&action)) {
       reader_.emplace(service_->store, messages_[fetch->index].content);
       answer = co_await next_chunk();
@@ -56,6 +59,12 @@ class Maildrop final : public Pop3Answers {
   }
 
  private:
+  Task<pop3::Event> log_in_plain(Secret message) {
+    Result<sasl::PlainCredentials> parsed = sasl::parse_plain(message.reveal());
+    if (!parsed) co_return refused("AUTH", "invalid credentials");
+    co_return co_await log_in(std::move(parsed->authcid), std::move(parsed->password));
+  }
+
   Task<pop3::Event> log_in(std::string login, Secret password) {
     const Result<directory::Account> account = co_await service_->directory->authenticate(login, std::move(password));
     if (!account) {

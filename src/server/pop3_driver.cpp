@@ -1,6 +1,7 @@
 #include "server/pop3_driver.hpp"
 
 #include "core/await.hpp"
+#include "core/check.hpp"
 
 namespace postrider::server {
 
@@ -13,8 +14,11 @@ class Pop3Driver {
         drain_(drive->drain),
         stream_(std::move(stream)),
         answers_(std::move(answers)),
-        engine_(drive->engine),
-        progressed_(drive->clock->steady()) {}
+        engine_(drive->engine, stream_->tls() ? pop3::Secured::from_start : pop3::Secured::no),
+        progressed_(drive->clock->steady()) {
+    check(!drive->engine.stls || drive->tls != nullptr, "pop3: STLS is offered without a certificate");
+    if (stream_->tls()) answers_->secured(stream_.get());
+  }
 
   Task<void> run() {
     engine_.start(todo_.emplace());
@@ -26,7 +30,7 @@ class Pop3Driver {
         co_await act();
       }
     }
-    stream_->close();
+    if (stream_) stream_->close();
   }
 
  private:
@@ -67,10 +71,25 @@ class Pop3Driver {
       engine_.step(pop3::Flushed{}, *todo_);  // actions are done in order: what was to be sent is sent
     } else if (std::holds_alternative<pop3::HangUp>(*action)) {
       stream_->close();
+    } else if (std::holds_alternative<pop3::StartTls>(*action)) {
+      co_await start_tls();
     } else {
       const std::optional<pop3::Event> answer = co_await answers_->take(std::move(*action));
       if (answer) engine_.step(*answer, *todo_);
     }
+  }
+
+  /// As in SmtpDriver.
+  Task<void> start_tls() {
+    std::string protocol = "pop3";
+    const SteadyTime until = now() + drive_->timeouts.handshake;
+    Result<std::unique_ptr<net::Stream>> secured =
+        co_await drive_->tls->accept(std::move(stream_), std::move(protocol), until, drain_);
+    if (!secured) co_return;
+    stream_ = std::move(*secured);
+    answers_->secured(stream_.get());
+    engine_ = pop3::Session(drive_->engine, pop3::Secured::by_stls, engine_.tally());
+    engine_.start(*todo_);
   }
 
   const Pop3Drive* drive_;

@@ -5,6 +5,7 @@
 #include "core/signal.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
+#include "net/tls.hpp"
 #include "pop3/session.hpp"
 
 #include <memory>
@@ -16,6 +17,7 @@ struct Pop3Timeouts {
   Duration before_login = std::chrono::seconds(60);  ///< LIMITS.md "pre-login wait"
   Duration command = std::chrono::minutes(10);       ///< 1939 §3
   Duration write = std::chrono::seconds(300);
+  Duration handshake = std::chrono::seconds(60);  ///< LIMITS.md "TLS handshake"
 };
 
 /// Answers the engine's questions. One object a session.
@@ -24,8 +26,8 @@ class Pop3Answers {
   virtual ~Pop3Answers() = default;
   /// As SmtpAnswers::secured.
   virtual void secured(const net::Stream* /*stream*/) {}
-  /// Does any action but Send, Flush and HangUp; gives the answer where it is a question. What the answer points to
-  /// lives until the next call.
+  /// Does any action but Send, Flush, StartTls and HangUp; gives the answer where it is a question. What the answer
+  /// points to lives until the next call.
   [[nodiscard]] virtual Task<std::optional<pop3::Event>> take(pop3::Action action) = 0;
 };
 
@@ -36,9 +38,10 @@ struct Pop3Drive {
   Clock* clock = nullptr;
   net::ScratchPool* scratch = nullptr;
   Signal* drain = nullptr;
+  net::TlsServer* tls = nullptr;  ///< null: `engine.stls` is false
 };
 
-/// Serves until the session ends, then closes the stream.
+/// Serves until the session ends, then closes the stream. A stream that TLS protects already is one from the start.
 [[nodiscard]] Task<void> serve_pop3(const Pop3Drive* drive, std::unique_ptr<net::Stream> stream,
                                     std::unique_ptr<Pop3Answers> answers);
 

@@ -64,7 +64,7 @@ class Reception final : public SmtpAnswers {
 
   void secured(const net::Stream* /*stream*/) override {}
 
-  Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
+  Task<std::optional<smtp::Event>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
     std::optional<smtp::Answered> answer;
     if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {
       co_await append(std::move(chunk->octets));

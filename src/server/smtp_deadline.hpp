@@ -16,6 +16,7 @@ struct SmtpTimeouts {
   Duration crowded_wait = std::chrono::seconds(10);  ///< command and chunk, when most sessions are used
   Duration crowded_whole_data = std::chrono::seconds(60);
   Duration write = std::chrono::seconds(300);
+  Duration handshake = std::chrono::seconds(60);    ///< of TLS, once the client was told to begin
   Duration after_errors = std::chrono::seconds(1);  ///< smtp::Pause
 };
 

@@ -1,6 +1,7 @@
 #include "server/smtp_driver.hpp"
 
 #include "core/await.hpp"
+#include "core/check.hpp"
 
 #include <algorithm>
 
@@ -17,8 +18,11 @@ class SmtpDriver {
         drain_(drive->drain),
         stream_(std::move(stream)),
         answers_(std::move(answers)),
-        engine_(&drive->engine),
-        deadline_(&drive->timeouts, drive->clock->steady()) {}
+        engine_(&drive->engine, stream_->tls() ? smtp::Secured::from_start : smtp::Secured::no),
+        deadline_(&drive->timeouts, drive->clock->steady()) {
+    check(!drive->engine.starttls || drive->tls != nullptr, "smtp: STARTTLS is offered without a certificate");
+    if (stream_->tls()) answers_->secured(stream_.get());
+  }
 
   Task<void> run() {
     engine_.start(todo_.emplace());
@@ -30,7 +34,7 @@ class SmtpDriver {
         co_await act();
       }
     }
-    stream_->close();
+    if (stream_) stream_->close();
   }
 
  private:
@@ -74,7 +78,7 @@ class SmtpDriver {
   Task<void> act() {
     smtp::Action action = std::move(todo_->front());
     todo_->pop_front();
-    const std::optional<smtp::Answered> answer = co_await perform(&action);
+    const std::optional<smtp::Event> answer = co_await perform(&action);
     if (answer) engine_.step(*answer, *todo_);
     deadline_.progressed(now());
   }
@@ -97,8 +101,8 @@ class SmtpDriver {
   }
 
   /// Does one action; gives the answer where it is a question.
-  Task<std::optional<smtp::Answered>> perform(smtp::Action* action) {
-    std::optional<smtp::Answered> answer;
+  Task<std::optional<smtp::Event>> perform(smtp::Action* action) {
+    std::optional<smtp::Event> answer;
     if (std::holds_alternative<smtp::AskConnect>(*action) && !std::exchange(greeted_, true)) {
       const bool silent = co_await is_silent();
       if (!silent) co_return answer;
@@ -111,13 +115,31 @@ class SmtpDriver {
       const Result<void> paused = co_await nothing.wait(now() + drive_->timeouts.after_errors);
       (void)paused;  // always timeout: that is the pause
     } else if (std::holds_alternative<smtp::AskFlushed>(*action)) {
-      answer.emplace().reply.code = 250;
+      answer = smtp::Answered{.reply = {.code = 250, .enhanced = {}, .text = {}}};
     } else if (std::holds_alternative<smtp::HangUp>(*action)) {
       stream_->close();
+    } else if (std::holds_alternative<smtp::StartTls>(*action)) {
+      co_await start_tls();
     } else {
       answer = co_await answers_->take(std::move(*action), engine_.hello_kind());
     }
     co_return answer;
+  }
+
+  /// What was read before is used up, and the engine that read it is gone (SECURITY R5). Without a handshake there is
+  /// no stream any more.
+  Task<void> start_tls() {
+    std::string protocol = "smtp";
+    const SmtpTimeouts& timeouts = drive_->timeouts;
+    const Duration patience = drive_->counts->crowded() ? timeouts.crowded_wait : timeouts.handshake;
+    const SteadyTime until = std::min(now() + patience, last_call_);
+    Result<std::unique_ptr<net::Stream>> secured =
+        co_await drive_->tls->accept(std::move(stream_), std::move(protocol), until, drain_);
+    if (!secured) co_return;
+    stream_ = std::move(*secured);
+    answers_->secured(stream_.get());
+    engine_ = smtp::ServerSession(&drive_->engine, smtp::Secured::by_starttls, engine_.tally());
+    engine_.start(*todo_);
   }
 
   const SmtpDrive* drive_;

@@ -7,6 +7,7 @@
 #include "gate/gate.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
+#include "net/tls.hpp"
 #include "server/smtp_deadline.hpp"
 #include "smtp/server_session.hpp"
 
@@ -21,8 +22,9 @@ class SmtpAnswers {
   virtual ~SmtpAnswers() = default;
   /// TLS protects the session from now on; all that came before is forgotten (SECURITY R5). `stream` outlives this.
   virtual void secured(const net::Stream* /*stream*/) {}
-  /// Does any action but Send, Pause, AskFlushed and HangUp; gives the answer where it is a question.
-  [[nodiscard]] virtual Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
+  /// Does any action but Send, Pause, AskFlushed, StartTls and HangUp; gives the answer where it is a question:
+  /// Answered, or Challenged.
+  [[nodiscard]] virtual Task<std::optional<smtp::Event>> take(smtp::Action action, smtp::HelloKind hello_kind) = 0;
 };
 
 /// What the sessions of a listener on one shard are driven with. It and all it points to outlive them.
@@ -33,11 +35,12 @@ struct SmtpDrive {
   const gate::SessionCounts* counts = nullptr;  ///< says whether it is crowded
   net::ScratchPool* scratch = nullptr;
   Signal* drain = nullptr;
-  Duration greeting_delay{};  ///< how long the greeting waits for a peer that talks before it (5321 §4.3.1)
+  net::TlsServer* tls = nullptr;  ///< null: `engine.starttls` is false
+  Duration greeting_delay{};      ///< how long the greeting waits for a peer that talks before it (5321 §4.3.1)
   Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
 };
 
-/// Serves until the session ends, then closes the stream.
+/// Serves until the session ends, then closes the stream. A stream that TLS protects already is one from the start.
 [[nodiscard]] Task<void> serve_smtp(const SmtpDrive* drive, std::unique_ptr<net::Stream> stream,
                                     std::unique_ptr<SmtpAnswers> answers);
 

@@ -12,6 +12,7 @@ namespace postrider::smtp {
 
 namespace {
 
+constexpr std::size_t kMechanismOctetsMax = 20;                      // 4422 §3.1
 constexpr std::size_t kHelloNameOctetsMax = mail::kDomainOctetsMax;  // LIMITS.md "local part, domain, path"
 
 RefusedCommand not_known() { return refused(500, "5.5.1", "Command not known"); }  // 5321 §4.2.4
@@ -105,6 +106,15 @@ Command parse_any(std::string_view /*arguments*/, const CommandContext& /*contex
   return command;
 }
 
+/// 4954 §4. Whether it is offered, and what the initial response is worth, is for who runs it.
+Command parse_auth(std::string_view arguments, const CommandContext& /*context*/) {
+  const auto [mechanism, initial] = split_once(arguments, ' ');
+  AuthCommand command{.mechanism = printable_ascii(mechanism, kMechanismOctetsMax + 1), .initial = std::nullopt};
+  std::ranges::transform(command.mechanism, command.mechanism.begin(), &to_upper_ascii);
+  if (!initial.empty()) command.initial.emplace(std::string(initial));
+  return command;
+}
+
 Command parse_vrfy(std::string_view arguments, const CommandContext& /*context*/) {
   if (arguments.empty()) return refused(501, "5.5.4", "Syntax: VRFY name");  // 5321 §4.1.1.6
   return BareCommand::vrfy;
@@ -144,14 +154,14 @@ constexpr auto kRules = std::to_array<Rule>({
     {"EXPN", &parse_any<BareCommand::expn>},    // 5321 §4.1.1.7
     {"HELP", &parse_any<BareCommand::help>},    // 5321 §4.1.1.8
     {"XCLIENT", &parse_xclient},
-    {"STARTTLS", &refuse_known},  // 3207
-    {"AUTH", &refuse_known},      // 4954
-    {"ETRN", &refuse_known},      // 1985
-    {"ATRN", &refuse_known},      // 2645
-    {"TURN", &refuse_known},      // 5321 App. F.1
-    {"SEND", &refuse_known},      // 5321 App. F.6
-    {"SOML", &refuse_known},      // 5321 App. F.6
-    {"SAML", &refuse_known},      // 5321 App. F.6
+    {"STARTTLS", &parse_alone<BareCommand::starttls>},  // 3207 §4
+    {"AUTH", &parse_auth},                              // 4954 §4
+    {"ETRN", &refuse_known},                            // 1985
+    {"ATRN", &refuse_known},                            // 2645
+    {"TURN", &refuse_known},                            // 5321 App. F.1
+    {"SEND", &refuse_known},                            // 5321 App. F.6
+    {"SOML", &refuse_known},                            // 5321 App. F.6
+    {"SAML", &refuse_known},                            // 5321 App. F.6
     {"GET", &refuse_other},
     {"POST", &refuse_other},
     {"HEAD", &refuse_other},
@@ -228,6 +238,8 @@ RefusedCommand refuse_long_line(std::string_view start) {
   refusal.limit = Limit::command_line;
   return refusal;
 }
+
+bool is_auth_line(std::string_view start) { return istarts_with_ascii(start, "AUTH "); }
 
 std::optional<RefusedCommand> refuse_other_protocol(std::string_view start) {
   const bool is_tls = start.starts_with("\x16\x03");  // 8446 §5.1: a handshake record

@@ -93,6 +93,13 @@ Refusal take_envid(std::string_view value, const CommandContext& /*context*/, Ma
   return std::nullopt;
 }
 
+/// 4954 §5: who somebody says it was at first. It is read and dropped: that identifies nobody (SECURITY R4).
+Refusal take_auth(std::string_view value, const CommandContext& /*context*/, MailParameters& /*out*/) {
+  const Result<std::string> who = mail::decode_xtext(value);
+  if (!who || who->empty()) return malformed("AUTH is not xtext");
+  return std::nullopt;
+}
+
 /// by-time ";" by-mode [by-trace] (2852 §4).
 Refusal take_by(std::string_view value, const CommandContext& /*context*/, MailParameters& out) {
   const std::size_t semicolon = value.find(';');
@@ -186,7 +193,7 @@ Refusal take_orcpt(std::string_view value, const CommandContext& context, mail::
 }
 
 /// To whom a parameter is known.
-enum class For : std::uint8_t { all, extended, trusted, hold };
+enum class For : std::uint8_t { all, extended, auth, trusted, hold };
 
 template <typename Out>
 struct Rule {
@@ -202,6 +209,7 @@ constexpr auto kMailRules = std::to_array<Rule<MailParameters>>({
     {.keyword = "SMTPUTF8", .whom = For::extended, .has_value = false, .take = &take_utf8},
     {.keyword = "RET", .whom = For::extended, .has_value = true, .take = &take_ret},
     {.keyword = "ENVID", .whom = For::extended, .has_value = true, .take = &take_envid},
+    {.keyword = "AUTH", .whom = For::auth, .has_value = true, .take = &take_auth},
     {.keyword = "BY", .whom = For::trusted, .has_value = true, .take = &take_by},
     {.keyword = "HOLDFOR", .whom = For::hold, .has_value = true, .take = &take_hold_for},
     {.keyword = "HOLDUNTIL", .whom = For::hold, .has_value = true, .take = &take_hold_until},
@@ -216,6 +224,7 @@ bool is_known(For whom, const CommandContext& context) {
   switch (whom) {
     case For::all: return true;
     case For::extended: return context.extended;
+    case For::auth: return context.extended && context.auth;
     case For::trusted: return context.extended && context.trusted;
     case For::hold: return context.extended && context.trusted && context.hold_until_max;
   }

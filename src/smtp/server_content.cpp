@@ -37,6 +37,7 @@ std::uint64_t ServerSession::State::swallow_octets_max() const {
 }
 
 void ServerSession::State::run_data(Actions& out) {
+  if (const std::optional<Reply> refusal = submission_refusal()) return refuse(*refusal, out);
   if (!transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
   if (transaction->content_begun) {  // 3030 §2
     return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "BDAT was said before"}, out);
@@ -61,7 +62,10 @@ void ServerSession::State::run_bdat(const BdatCommand& command, Actions& out) {
            .refusal = {},
            .answers = 1};
   if (transaction && command.last) chunk.answers = std::max<std::size_t>(end_answers(), 1);
-  if (!transaction) {
+  if (const std::optional<Reply> refusal = submission_refusal()) {
+    chunk.refusal = std::make_unique<RefusedCommand>(
+        content_refused(refusal->code, refusal->enhanced, refusal->text, std::nullopt));
+  } else if (!transaction) {
     chunk.refusal = std::make_unique<RefusedCommand>(content_refused(503, "5.5.1", "Say MAIL first", std::nullopt));
   } else if (transaction->accepted == 0) {
     chunk.refusal = std::make_unique<RefusedCommand>(no_recipients());

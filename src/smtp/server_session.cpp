@@ -41,13 +41,15 @@ std::string_view name_of(Limit limit) {
     case Limit::bare_newline: return "bare_newline";
     case Limit::early_talker: return "early_talker";
     case Limit::other_protocol: return "other_protocol";
+    case Limit::behind_starttls: return "behind_starttls";
     case Limit::wait: return "wait";
     case Limit::rate: return "rate";
   }
   return "";
 }
 
-ServerSession::ServerSession(const ServerSettings* settings, Secured /*secured*/) : state_(new State(settings)) {
+ServerSession::ServerSession(const ServerSettings* settings, Secured secured, Tally before)
+    : state_(new State(settings, secured, before)) {
   static_assert(sizeof(State) <= 1024, "an idle session is small (LIMITS.md)");
 }
 void ServerSession::StateDeleter::operator()(State* state) const { delete state; }
@@ -55,13 +57,22 @@ void ServerSession::StateDeleter::operator()(State* state) const { delete state;
 Wait ServerSession::waits_for() const {
   return state_->phase == State::Phase::data || state_->phase == State::Phase::chunk ? Wait::data : Wait::command;
 }
-bool ServerSession::closed() const { return state_->phase == State::Phase::closed; }
+bool ServerSession::closed() const {
+  return state_->phase == State::Phase::closed || state_->phase == State::Phase::handed_over;
+}
 bool ServerSession::in_content() const { return state_->transaction && state_->transaction->content_begun; }
 HelloKind ServerSession::hello_kind() const { return state_->hello.value_or(HelloKind::helo); }
+Tally ServerSession::tally() const {
+  return {.errors = state_->errors,
+          .refused_recipients = state_->refused_recipients,
+          .idle_commands = state_->idle_commands};
+}
 
 void ServerSession::start(Actions& out) { state_->ask(State::Asking::connect, AskConnect{}, out); }
 
 void ServerSession::step(const Event& event, Actions& out) {
+  check(state_->phase != State::Phase::handed_over || !std::holds_alternative<Received>(event),
+        "smtp: octets for a session that went over to TLS");  // SECURITY R5
   if (closed()) return;
   const auto over = [&](Limit limit, int code, std::string enhanced, std::string text) {
     state_->note(limit, out);
@@ -69,7 +80,7 @@ void ServerSession::step(const Event& event, Actions& out) {
   };
   std::visit(Overloaded{[&](const Received& e) { state_->on_received(e.octets, out); },
                         [&](const Answered& e) { state_->on_answer(e, out); },
-                        [](const Challenged&) {},
+                        [&](const Challenged& e) { state_->on_challenge(e, out); },
                         [&](const TalkedEarly&) {  // 5321 §3.1, §4.3.1
                           over(Limit::early_talker, 554, "5.5.1", "Talked before the greeting");
                         },
@@ -116,13 +127,15 @@ void ServerSession::State::run_pending(Actions& out) {
 void ServerSession::State::run(std::string_view& rest, Actions& out) {
   bool moved = true;
   while (moved && asking == Asking::nothing) {
-    if (phase != Phase::closed && !rest.empty() && is_much(out)) {
+    if (phase != Phase::closed && phase != Phase::handed_over && !rest.empty() && is_much(out)) {
       ask(Asking::flushed, AskFlushed{}, out);
       break;
     }
     switch (phase) {
+      case Phase::handed_over:
       case Phase::closed: rest = {}; return;
       case Phase::command:
+      case Phase::response:
         if (draining && !transaction) {
           hang_up({.code = 421, .enhanced = "4.3.2", .text = "Shutting down"}, out);  // 5321 §3.8
         } else {
@@ -133,12 +146,13 @@ void ServerSession::State::run(std::string_view& rest, Actions& out) {
       case Phase::chunk: moved = take_chunk(rest, out); break;
     }
   }
-  if (phase == Phase::closed) rest = {};
+  if (phase == Phase::closed || phase == Phase::handed_over) rest = {};
 }
 
 /// One line, if it is all there. Only CRLF ends it (SECURITY R1).
 bool ServerSession::State::take_command_line(std::string_view& rest, Actions& out) {
-  if (swallowed == 0) {
+  const bool is_command = phase == Phase::command;
+  if (swallowed == 0 && is_command) {
     if (const std::optional<RefusedCommand> other = refuse_other_protocol(rest)) {
       refuse(*other, out);
       return true;
@@ -152,15 +166,17 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
     hang_up({.code = 421, .enhanced = "4.7.0", .text = "Line far too long"}, out);
     return true;
   }
-  if (octets > kCommandLineOctetsMax && swallowed == 0) {  // LIMITS.md "command line"
+  const bool too_long = octets > line_octets_max(rest);
+  if (too_long && swallowed == 0) {  // LIMITS.md "command line"
+    swallows_auth = line_octets_max(rest) == kAuthLineOctetsMax;
     const RefusedCommand refusal = refuse_long_line(rest);
-    if (refusal.hang_up) {
+    if (refusal.hang_up && is_command) {
       refuse(refusal, out);
       return true;
     }
   }
   if (!whole) {
-    if (octets <= kCommandLineOctetsMax) return false;
+    if (!too_long) return false;
     const std::size_t kept = rest.ends_with('\r') ? 1 : 0;
     swallowed += rest.size() - kept;
     rest.remove_prefix(rest.size() - kept);
@@ -168,23 +184,40 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
   }
   const std::string_view line = rest.substr(0, end);
   rest.remove_prefix(end + 2);
-  if (octets > kCommandLineOctetsMax) {
+  if (too_long) {
     swallowed = 0;
-    run_command(refuse_long_line({}), out);
+    RefusedCommand refusal = refuse_long_line({});
+    if (swallows_auth) refusal.reply.enhanced = "5.5.6";  // 4954 §6
+    if (is_command) {
+      run_command(std::move(refusal), rest, out);
+    } else {
+      note(refusal.limit, out);
+      cancel_auth(refusal.reply, out);
+    }
+  } else if (is_command) {
+    run_command(parse_command(line, context()), rest, out);
   } else {
-    run_command(parse_command(line, context()), out);
+    take_response(line, out);
   }
   return true;
 }
 
-void ServerSession::State::run_command(Command command, Actions& out) {
+std::size_t ServerSession::State::line_octets_max(std::string_view rest) const {
+  if (swallowed > 0) return 0;  // it was too long before
+  const bool of_auth = phase == Phase::response || (!mechanisms.empty() && is_auth_line(rest));
+  return of_auth ? kAuthLineOctetsMax : kCommandLineOctetsMax;
+}
+
+void ServerSession::State::run_command(Command command, std::string_view behind, Actions& out) {
   if (!count_idle_command(out)) return;
   std::visit(
       Overloaded{
           [&](HelloCommand& c) { run_hello(std::move(c), out); }, [&](MailCommand& c) { run_mail(std::move(c), out); },
           [&](RcptCommand& c) { run_rcpt(std::move(c), out); },
           [&](XclientCommand& c) { run_xclient(std::move(c), out); }, [&](const BdatCommand& c) { run_bdat(c, out); },
-          [&](const BareCommand& c) { run_bare(c, out); }, [&](const RefusedCommand& c) { refuse(c, out); }},
+          [&](AuthCommand& c) { run_auth(std::move(c), out); },
+          [&](const BareCommand& c) { c == BareCommand::starttls ? run_starttls(behind, out) : run_bare(c, out); },
+          [&](const RefusedCommand& c) { refuse(c, out); }},
       command);
 }
 
@@ -195,6 +228,7 @@ CommandContext ServerSession::State::context() const {
           .binarymime = settings->binarymime,
           .trusted = rights.trusted,
           .xclient = rights.xclient,
+          .auth = authenticated || !mechanisms.empty(),
           .hold_until_max = hold_until_max,
           .utf8 = transaction ? transaction->utf8 : mail::Utf8::no};
 }
@@ -205,6 +239,7 @@ void ServerSession::State::run_hello(HelloCommand command, Actions& out) {
 }
 
 void ServerSession::State::run_mail(MailCommand command, Actions& out) {
+  if (const std::optional<Reply> refusal = submission_refusal()) return refuse(*refusal, out);
   if (!hello) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"}, out);  // 5321 §4.1.4
   if (transaction)
     return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "MAIL was said before"}, out);  // 5321 §4.1.4
@@ -219,6 +254,7 @@ void ServerSession::State::run_mail(MailCommand command, Actions& out) {
 }
 
 void ServerSession::State::run_rcpt(RcptCommand command, Actions& out) {
+  if (const std::optional<Reply> refusal = submission_refusal()) return refuse(*refusal, out);
   if (!transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Say MAIL first"}, out);
   if (transaction->content_begun)
     return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "The content has begun"}, out);
@@ -232,13 +268,14 @@ void ServerSession::State::run_rcpt(RcptCommand command, Actions& out) {
 
 void ServerSession::State::run_xclient(XclientCommand command, Actions& out) {
   if (transaction) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Not in a transaction"}, out);
+  if (authenticated) return refuse(Reply{.code = 503, .enhanced = "5.5.1", .text = "Not after a login"}, out);
   ask(Asking::xclient, AskXclient{.attributes = std::move(command.attributes)}, out);
 }
 
 void ServerSession::State::begin_anew(Actions& out) {
   hello.reset();
   hold_until_max.reset();
-  rights = {};
+  take_rights({});
   ask(Asking::connect, AskConnect{}, out);
 }
 
@@ -248,16 +285,19 @@ void ServerSession::State::run_bare(BareCommand command, Actions& out) {
     case BareCommand::rset: drop(out); return send({.code = 250, .enhanced = "2.0.0", .text = "Reset"}, out);
     case BareCommand::noop: return send({.code = 250, .enhanced = "2.0.0", .text = "Ok"}, out);
     case BareCommand::vrfy:  // 5321 §7.3: never says who exists (SECURITY §3, 24)
+      if (const std::optional<Reply> refusal = submission_refusal()) return refuse(*refusal, out);
       return send({.code = 252, .enhanced = "2.5.0", .text = "Send some mail and see"}, out);
     case BareCommand::expn:
       return refuse(Reply{.code = 502, .enhanced = "5.5.1", .text = "EXPN is not done here"}, out);
     case BareCommand::help:
       return send({.code = 214,
                    .enhanced = "2.0.0",
-                   .text = fmt::format("{} MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT",
-                                       settings->protocol == Protocol::lmtp ? "LHLO" : "EHLO HELO")},
+                   .text = fmt::format("{} MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT{}{}",
+                                       settings->protocol == Protocol::lmtp ? "LHLO" : "EHLO HELO",
+                                       may_start_tls() ? " STARTTLS" : "", mechanisms.empty() ? "" : " AUTH")},
                   out);
     case BareCommand::quit: return hang_up({.code = 221, .enhanced = "2.0.0", .text = "Bye"}, out);
+    case BareCommand::starttls: break;  // run_command knows what is behind it
   }
 }
 
@@ -274,9 +314,10 @@ void ServerSession::State::on_answer(const Answered& answer, Actions& out) {
     case Asking::flushed: break;
     case Asking::connect:
       if (!is_positive(reply)) return hang_up(reply, out);  // 5321 §3.1
-      rights = answer.rights;
-      send(reply, out);
+      take_rights(answer.rights);
+      if (std::exchange(greets, true)) send(reply, out);  // 3207 §4.2: EHLO comes next
       break;
+    case Asking::auth: on_auth_answer(answer, out); break;
     case Asking::xclient:
       if (!is_positive(reply)) {
         refuse(reply, out);
@@ -327,6 +368,8 @@ void ServerSession::State::say_hello(const Answered& answer, Actions& out) {
     hold_until_max = *answer.now + kHoldMax;
     text += fmt::format("\nFUTURERELEASE {} {}", kHoldMax.count(), to_rfc3339(*hold_until_max));
   }
+  if (may_start_tls()) text += "\nSTARTTLS";
+  if (!mechanisms.empty()) text += "\nAUTH " + mechanisms;
   if (rights.xclient) text += "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
   send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
 }

@@ -1,5 +1,5 @@
 // The server side of one SMTP or LMTP session, without socket, clock or store (5321, 2033; 2920, 1870, 6152, 6531,
-// 3030, 2034, 3461, 9422, 2852, 4865, 6710).
+// 3030, 2034, 3461, 9422, 2852, 4865, 6710; STARTTLS 3207, AUTH 4954).
 //
 // The driver takes the next action, does it, and steps the engine with the answer where the action is a question
 // (names that begin with Ask, and Begin/EndContent). At most one question is open; pipelined input waits for its
@@ -25,6 +25,7 @@ namespace postrider::smtp {
 
 // LIMITS.md "SMTP".
 inline constexpr std::size_t kCommandLineOctetsMax = 2048;
+inline constexpr std::size_t kAuthLineOctetsMax = 12'288;  // AUTH and the lines that go on with it (4954 §4)
 inline constexpr std::size_t kDataLineOctetsMax = 65'536;
 inline constexpr unsigned kErrorsMax = 20;
 inline constexpr unsigned kErrorsBeforeSlow = 10;
@@ -43,7 +44,7 @@ struct ServerSettings {
   Protocol protocol = Protocol::smtp;
   bool binarymime = false;  ///< BINARYMIME (3030 §3) is offered
   bool starttls = false;    ///< STARTTLS (3207) is offered while the session is not protected
-  bool submission = false;  ///< 6409: no transaction before AUTH (530 5.7.0)
+  bool submission = false;  ///< 6409: no transaction before AUTH (530 5.7.0), but for who `may_submit`
 };
 
 /// Whether TLS protects the session (SECURITY R5: what was said before a handshake is forgotten).
@@ -65,6 +66,7 @@ struct PeerRights {
   bool xclient = false;  ///< XCLIENT is offered
   BareNewline bare_newline = BareNewline::reject;
   std::vector<std::string> mechanisms = {};  ///< AUTH (4954) is offered with these; empty: not at all
+  bool may_submit = false;  ///< has no need to log in where `submission` asks for it; a 235 needs no such word
 };
 
 enum class HelloKind : std::uint8_t { helo, ehlo, lhlo };
@@ -101,14 +103,14 @@ enum class Limit : std::uint8_t {
   bare_newline,
   early_talker,
   other_protocol,
+  behind_starttls,  ///< octets in the clear behind STARTTLS (SECURITY R5)
   wait,
   rate,
 };
 inline constexpr std::array kLimits = {
-    Limit::command_line, Limit::address,      Limit::data_line,     Limit::message_size,
-    Limit::recipients,   Limit::errors,       Limit::idle_commands, Limit::refused_recipients,
-    Limit::swallowed,    Limit::bare_newline, Limit::early_talker,  Limit::other_protocol,
-    Limit::wait,         Limit::rate,
+    Limit::command_line, Limit::address,        Limit::data_line,          Limit::message_size, Limit::recipients,
+    Limit::errors,       Limit::idle_commands,  Limit::refused_recipients, Limit::swallowed,    Limit::bare_newline,
+    Limit::early_talker, Limit::other_protocol, Limit::behind_starttls,    Limit::wait,         Limit::rate,
 };
 [[nodiscard]] std::string_view name_of(Limit limit);
 
@@ -193,10 +195,18 @@ using Actions = std::deque<Action>;
 /// durations.
 enum class Wait : std::uint8_t { command, data };
 
+/// What counts against the peer. It is the one thing that outlives a handshake: who may make twenty errors may not make
+/// them twice.
+struct Tally {
+  unsigned errors = 0;
+  unsigned refused_recipients = 0;
+  unsigned idle_commands = 0;
+};
+
 class ServerSession {
  public:
-  /// `settings` outlives it.
-  explicit ServerSession(const ServerSettings* settings, Secured secured = Secured::no);
+  /// `settings` outlives it. `before`: of the session that STARTTLS ended.
+  explicit ServerSession(const ServerSettings* settings, Secured secured = Secured::no, Tally before = {});
 
   /// Opens with AskConnect, also where no greeting follows it.
   void start(Actions& out);
@@ -208,6 +218,7 @@ class ServerSession {
   [[nodiscard]] bool in_content() const;
   /// The reverse-path etc. of the transaction are the driver's to keep from the Ask actions; what the engine knows:
   [[nodiscard]] HelloKind hello_kind() const;
+  [[nodiscard]] Tally tally() const;
 
   // Private state is the room's own.
  private:

@@ -1,4 +1,4 @@
-// The inside of ServerSession. Only server_session.cpp and server_content.cpp include this.
+// The inside of ServerSession. Only server_session.cpp, server_login.cpp and server_content.cpp include this.
 #pragma once
 
 #include "smtp/command.hpp"
@@ -37,11 +37,13 @@ struct ServerChunk {
 };
 
 struct ServerSession::State {
-  enum class Phase : std::uint8_t { command, data, chunk, closed };
+  /// `response`: to a challenge of AUTH. `handed_over`: to TLS.
+  enum class Phase : std::uint8_t { command, response, data, chunk, handed_over, closed };
   /// The open question.
   enum class Asking : std::uint8_t {
     nothing,
     connect,
+    auth,
     xclient,
     hello,
     sender,
@@ -52,7 +54,13 @@ struct ServerSession::State {
     flushed,
   };
 
-  explicit State(const ServerSettings* s) : settings(s) {}
+  State(const ServerSettings* s, Secured how, Tally before)
+      : settings(s),
+        secured(how),
+        greets(how != Secured::by_starttls),
+        errors(before.errors),
+        refused_recipients(before.refused_recipients),
+        idle_commands(before.idle_commands) {}
 
   // server_session.cpp
   void on_received(std::string_view octets, Actions& out);
@@ -60,7 +68,10 @@ struct ServerSession::State {
   void run_pending(Actions& out);
   void run(std::string_view& rest, Actions& out);
   bool take_command_line(std::string_view& rest, Actions& out);
-  void run_command(Command command, Actions& out);
+  /// The most octets of the line that `rest` begins with, and its CRLF.
+  [[nodiscard]] std::size_t line_octets_max(std::string_view rest) const;
+  /// `behind`: octets that came with the command.
+  void run_command(Command command, std::string_view behind, Actions& out);
   void run_hello(HelloCommand command, Actions& out);
   void run_mail(MailCommand command, Actions& out);
   void run_rcpt(RcptCommand command, Actions& out);
@@ -83,6 +94,22 @@ struct ServerSession::State {
   /// Counts a command that moves no transaction on. False when it was one too many and the session is over.
   bool count_idle_command(Actions& out);
 
+  // server_login.cpp
+  void run_starttls(std::string_view behind, Actions& out);
+  void run_auth(AuthCommand command, Actions& out);
+  /// Why AUTH cannot be now, if it cannot.
+  [[nodiscard]] std::optional<Reply> auth_refusal(std::string_view mechanism) const;
+  void take_response(std::string_view line, Actions& out);
+  /// The exchange is over without an answer.
+  void cancel_auth(const Reply& reply, Actions& out);
+  void on_challenge(const Challenged& challenge, Actions& out);
+  void on_auth_answer(const Answered& answer, Actions& out);
+  void take_rights(PeerRights given);
+  /// STARTTLS is offered.
+  [[nodiscard]] bool may_start_tls() const { return settings->starttls && secured == Secured::no; }
+  /// Why no transaction can be had here, if there is a reason (6409 §4.3).
+  [[nodiscard]] std::optional<Reply> submission_refusal() const;
+
   // server_content.cpp
   void run_data(Actions& out);
   void run_bdat(const BdatCommand& command, Actions& out);
@@ -104,7 +131,11 @@ struct ServerSession::State {
   [[nodiscard]] std::uint64_t swallow_octets_max() const;
 
   const ServerSettings* settings;
-  PeerRights rights;
+  PeerRights rights;       ///< its mechanisms are moved to `mechanisms`
+  std::string mechanisms;  ///< that AUTH is offered with, by blanks
+  Secured secured;
+  bool greets;  ///< an accepted connection is told so
+  bool authenticated = false;
   Phase phase = Phase::command;
   Asking asking = Asking::nothing;
   std::optional<HelloKind> hello;  ///< accepted
@@ -113,13 +144,14 @@ struct ServerSession::State {
   mail::Utf8 utf8_asked = mail::Utf8::no;  ///< in MAIL, while AskSender is open
   bool binary_asked = false;
   bool draining = false;
-  unsigned errors = 0;
-  unsigned refused_recipients = 0;  ///< of the session
-  unsigned idle_commands = 0;
+  unsigned errors;
+  unsigned refused_recipients;  ///< of the session
+  unsigned idle_commands;
   std::unique_ptr<ServerTransaction> transaction;  // on the heap, as the chunk's refusal: idle sessions have neither
   ServerChunk chunk;
-  std::size_t swallowed = 0;  ///< octets of a command line over its limit that are gone already
-  std::string pending;        ///< received and not used up; empty, without capacity, where possible
+  std::size_t swallowed = 0;   ///< octets of a command line over its limit that are gone already
+  bool swallows_auth = false;  ///< that line goes with AUTH
+  std::string pending;         ///< received and not used up; empty, without capacity, where possible
   std::size_t pending_used = 0;
 };
 

@@ -215,8 +215,8 @@ TEST(Command, NothingIsLeftOutOfARefusal) {
       {"RCPT TO:<caf\xc3\xa9@b.test>", 553, false},
       {"LHLO c", 500, false},
       {"VRFY", 501, false},
-      {"AUTH PLAIN AGEAYg==", 502, false},
-      {"STARTTLS", 502, false},
+      {"STARTTLS x", 501, false},
+      {"MAIL FROM:<a@b.test> AUTH=<>", 555, false},
       {"TURN", 502, false},
       {"XCLIENT NAME=x", 550, false},
       {"PRI * HTTP/2.0", 554, true},
@@ -239,6 +239,10 @@ TEST(Command, NothingIsLeftOutOfARefusal) {
   EXPECT_EQ(std::get<BdatCommand>(parse_command("bDaT 18446744073709551615 last", own)).size_octets, ~std::uint64_t{0});
   EXPECT_EQ(std::get<MailCommand>(parse_command("mail from:<> size=5  body=8bitmime ", own)).parameters.size_octets,
             5U);
+  EXPECT_EQ(std::get<BareCommand>(parse_command("StartTLS ", own)), BareCommand::starttls);
+  EXPECT_EQ(std::get<AuthCommand>(parse_command("auth plain", own)).mechanism, "PLAIN");
+  EXPECT_EQ(std::get<AuthCommand>(parse_command("AUTH PLAIN", own)).initial.has_value(), false);
+  EXPECT_EQ(std::get<AuthCommand>(parse_command("AUTH PLAIN = =", own)).initial.value().reveal(), "= =");
   EXPECT_EQ(std::get<HelloCommand>(parse_command("HELO caf\xc3\xa9", own)).name, "caf??");
 }
 

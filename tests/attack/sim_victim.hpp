@@ -14,7 +14,7 @@ class VictimAnswers final : public server::SmtpAnswers {
   VictimAnswers(const dialogue::Script* script, Victim::Answers answers, std::vector<std::string>* taken)
       : script_(script), answers_(std::move(answers)), taken_(taken) {}
 
-  Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
+  Task<std::optional<smtp::Event>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
     std::optional<smtp::Reply> reply = answer_to(action);
     std::optional<smtp::Answered> answer;
     if (!reply) co_return answer;

@@ -26,6 +26,7 @@ constexpr auto kQuestions = std::to_array<std::pair<std::string_view, Question>>
     {"recipient", Question::recipient},
     {"begin_content", Question::begin_content},
     {"end_content", Question::end_content},
+    {"auth", Question::auth},
 });
 
 Result<std::string> unescaped(std::string_view text);
@@ -155,6 +156,15 @@ Result<void> Reader::take_set(std::string_view text) {
   if (set == Pair("xclient", "on")) return script_.rights.xclient = true, Result<void>{};
   if (set == Pair("bare_newline", "normalize"))
     return script_.rights.bare_newline = smtp::BareNewline::normalize, Result<void>{};
+  if (set == Pair("may_submit", "on")) return script_.rights.may_submit = true, Result<void>{};
+  if (set == Pair("submission", "on")) return script_.submission = true, Result<void>{};
+  if (set == Pair("plaintext_auth", "on")) return script_.cleartext = Cleartext::allowed, Result<void>{};
+  if (set == Pair("tls", "offered")) return script_.tls = Script::Tls::offered, Result<void>{};
+  if (set == Pair("tls", "from_start")) return script_.tls = Script::Tls::from_start, Result<void>{};
+  if (set.first == "mechanisms") {
+    for (const std::string_view one : split(set.second, ' ')) script_.rights.mechanisms.emplace_back(one);
+    return {};
+  }
   const Result<std::uint64_t> number = parse_number<std::uint64_t>(set.second);
   if (!number) return fail(number);
   if (parts.first == "max_message_size") {
@@ -210,6 +220,8 @@ Result<void> Reader::take(std::string_view line, int number) {
     script_.steps.back().duration = *duration;
   } else if (line == "D-") {
     add(Step::Kind::no_content, {}, number);
+  } else if (line == "handshake") {
+    add(Step::Kind::handshake, {}, number);
   } else if (line == "drain") {
     add(Step::Kind::drain, {}, number);
   } else if (line == "slow") {
@@ -256,6 +268,7 @@ smtp::Reply Script::answer(Question question, std::string_view subject) const {
     case Question::recipient: return {.code = 250, .enhanced = "2.1.5", .text = "ok"};
     case Question::begin_content: return {.code = 354, .enhanced = {}, .text = "go ahead"};
     case Question::end_content: return {.code = 250, .enhanced = "2.0.0", .text = "queued as q1"};
+    case Question::auth: return {.code = 235, .enhanced = "2.7.0", .text = "ok"};
   }
   return {};
 }
@@ -267,6 +280,8 @@ smtp::ServerSettings Script::settings() const {
   settings.binarymime = binarymime;
   if (max_message_size) settings.max_message_size = *max_message_size;
   if (max_recipients) settings.max_recipients = *max_recipients;
+  settings.starttls = tls == Tls::offered;
+  settings.submission = submission;
   return settings;
 }
 

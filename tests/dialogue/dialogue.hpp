@@ -2,11 +2,16 @@
 //
 // A file begins with a comment line that says which rule it shows. Then, one a line:
 //   given QUESTION [SUBJECT]: CODE [ENHANCED] TEXT   the answer to a question of the engine; all others are accepted.
-//                             QUESTION: connect, xclient, hello, sender, recipient, begin_content, end_content.
+//                             QUESTION: connect, xclient, hello, sender, recipient, begin_content, end_content, auth.
 //                             SUBJECT: the name or address asked about (of end_content in LMTP: the recipient that it
-//                             is for); without one the answer is for every subject.
+//                             is for; of auth: whose right password was given); without one the answer is for every
+//                             subject.
 //   set max_message_size: N   a setting of the server; also max_recipients, protocol: lmtp, binarymime: on. Or what the
-//                             peer may: trusted: on, xclient: on, bare_newline: normalize
+//                             peer may: trusted: on, xclient: on, bare_newline: normalize, may_submit: on
+//   set tls: offered          STARTTLS (STLS) is offered; `from_start`: the session is protected before its greeting
+//   set mechanisms: PLAIN …   what AUTH is offered with (scripted_login.hpp) in a protected session;
+//                             plaintext_auth: on: in any
+//   set submission: on        no transaction before AUTH
 //   early                     the client talks before the greeting; stands before all steps
 //   C: text                   the client sends text and CRLF
 //   C+ text                   the same, in one segment with the next C line
@@ -18,6 +23,7 @@
 //   D: text, D~ octets        the next content that was taken has this line; all D lines in a row are the whole content
 //   D-                        no content was taken that no D line spoke of
 //   T+ 5m                     nobody says anything for so long (s, m, h)
+//   handshake                 the handshake of TLS, which the server waits for; what follows is said inside
 //   drain                     the server shuts down
 //   slow                      the content comes below the minimum rate
 //   hangup                    the client closes the connection
@@ -46,6 +52,7 @@ struct Step {
     server_reply,   ///< octets: the pattern
     content_taken,  ///< octets: the whole content
     no_content,
+    handshake,
     time_passes,  ///< duration
     drain,
     too_slow,
@@ -58,7 +65,9 @@ struct Step {
   int line = 0;  ///< in the file, from 1
 };
 
-enum class Question : std::uint8_t { connect, xclient, hello, sender, recipient, begin_content, end_content };
+enum class Question : std::uint8_t { connect, xclient, hello, sender, recipient, begin_content, end_content, auth };
+
+enum class Cleartext : std::uint8_t { refused, allowed };  ///< AUTH without TLS
 
 struct Given {
   Question question;
@@ -72,6 +81,10 @@ struct Script {
   std::optional<std::size_t> max_recipients;
   smtp::Protocol protocol = smtp::Protocol::smtp;
   bool binarymime = false;
+  enum class Tls : std::uint8_t { none, offered, from_start };
+  Tls tls = Tls::none;
+  bool submission = false;
+  Cleartext cleartext = Cleartext::refused;  ///< of the mechanisms of `rights`
   smtp::PeerRights rights;
   bool early = false;
   std::vector<Given> given;
@@ -81,10 +94,19 @@ struct Script {
   [[nodiscard]] smtp::Reply answer(Question question, std::string_view subject) const;
   /// hostname mx.example.test, and what the file sets.
   [[nodiscard]] smtp::ServerSettings settings() const;
+  [[nodiscard]] smtp::Secured secured_at_start() const {
+    return tls == Tls::from_start ? smtp::Secured::from_start : smtp::Secured::no;
+  }
 };
 
 /// The time at which every dialogue begins, where a question wants to know it: 2026-01-01T00:00:00Z.
 inline constexpr WallTime kDialogueTime{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+
+/// What holds at the beginning of a session of a server that gives `rights`.
+[[nodiscard]] inline smtp::PeerRights rights_when(smtp::PeerRights rights, smtp::Secured secured, Cleartext cleartext) {
+  if (secured == smtp::Secured::no && cleartext == Cleartext::refused) rights.mechanisms.clear();
+  return rights;
+}
 
 /// Errors  malformed: `detail` has the line.
 [[nodiscard]] Result<Script> parse_script(std::string_view text);

@@ -17,7 +17,9 @@ const std::string kFolder = std::string(POSTRIDER_SOURCE_DIR) + "/tests/dialogue
 class Play {
  public:
   Play(const Script& script, pop3::Settings settings, std::size_t cut_octets)
-      : driver_(std::move(settings), two_messages()), cut_octets_(cut_octets) {
+      : driver_(std::move(settings), answers_of(script),
+                script.tls == Script::Tls::from_start ? pop3::Secured::from_start : pop3::Secured::no),
+        cut_octets_(cut_octets) {
     for (const Step& step : script.steps) {
       transcript_.server_said(driver_.said());
       take(step);
@@ -37,6 +39,9 @@ class Play {
         break;
       case Step::Kind::server_line:
       case Step::Kind::server_reply: EXPECT_EQ(transcript_.compare(step), ""); break;
+      case Step::Kind::handshake:
+        EXPECT_TRUE(driver_.handshake()) << "line " << step.line << ": nobody waits for it";
+        break;
       case Step::Kind::time_passes: driver_.step(pop3::TimedOut{}); break;
       case Step::Kind::drain: driver_.step(pop3::Draining{}); break;
       case Step::Kind::client_closes: driver_.step(pop3::PeerClosed{}); break;
@@ -57,7 +62,7 @@ class Pop3Dialogue : public testing::TestWithParam<std::string> {
     const Result<Script> script = read_script(GetParam());
     ASSERT_TRUE(script) << describe(script.error());
     SCOPED_TRACE(GetParam() + ": " + script->rule);
-    const Play play(*script, settings_of(GetParam()), cut_octets);
+    const Play play(*script, settings_of(GetParam(), *script), cut_octets);
   }
 };
 TEST_P(Pop3Dialogue, Whole) { play(pop3::kReceivedOctetsMax); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pop3/test_driver.hpp"
+#include "tests/dialogue/dialogue.hpp"
 
 #include <filesystem>
 #include <string>
@@ -16,9 +17,16 @@ inline pop3::test::Maildrop two_messages() {
       .chunk_octets = 10};
 }
 
-inline pop3::Settings settings_of(const std::string& path) {
+inline pop3::Settings settings_of(const std::string& path, const Script& script) {
   const bool tls_only = std::filesystem::path(path).filename().string().starts_with("tls_only_");
-  return {.hostname = "mx.example.test", .cleartext = tls_only ? pop3::Cleartext::refused : pop3::Cleartext::allowed};
+  return {.hostname = "mx.example.test",
+          .cleartext = tls_only ? pop3::Cleartext::refused : pop3::Cleartext::allowed,
+          .stls = script.tls == Script::Tls::offered};
+}
+
+inline pop3::test::Answers answers_of(const Script& script) {
+  if (script.rights.mechanisms.empty()) return pop3::test::Answers(two_messages());
+  return pop3::test::Answers(two_messages(), script.rights.mechanisms);
 }
 
 }  // namespace postrider::dialogue

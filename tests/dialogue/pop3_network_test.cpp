@@ -12,28 +12,27 @@ const std::string kFolder = std::string(POSTRIDER_SOURCE_DIR) + "/tests/dialogue
 
 class ScriptedMaildrop final : public server::Pop3Answers {
  public:
+  explicit ScriptedMaildrop(const Script* script) : answers_(answers_of(*script)) {}
+  void secured(const net::Stream* stream) override { check(stream->tls().has_value(), "dialogue: a protected stream"); }
   Task<std::optional<pop3::Event>> take(pop3::Action action) override { co_return answers_.answer_to(action); }
 
  private:
-  pop3::test::Answers answers_{two_messages()};
+  pop3::test::Answers answers_;
 };
 
-template <pop3::Cleartext kCleartext>
 Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
-  const server::Pop3Drive drive{.engine = {.hostname = "mx.example.test", .cleartext = kCleartext},
+  const server::Pop3Drive drive{.engine = settings_of(stage->path, *stage->script),
                                 .timeouts = {},
                                 .clock = &stage->world.clock,
                                 .scratch = &stage->scratch,
-                                .drain = &stage->drain};
-  auto answers = std::make_unique<ScriptedMaildrop>();
+                                .drain = &stage->drain,
+                                .tls = &stage->tls};
+  auto answers = std::make_unique<ScriptedMaildrop>(stage->script);
   co_await server::serve_pop3(&drive, std::move(stream), std::move(answers));
 }
 
 class Pop3OverNetwork : public testing::TestWithParam<std::string> {};
-TEST_P(Pop3OverNetwork, SaysTheSame) {
-  const bool allowed = settings_of(GetParam()).cleartext == pop3::Cleartext::allowed;
-  play_over_network(GetParam(), allowed ? &serve<pop3::Cleartext::allowed> : &serve<pop3::Cleartext::refused>);
-}
+TEST_P(Pop3OverNetwork, SaysTheSame) { play_over_network(GetParam(), &serve); }
 
 INSTANTIATE_TEST_SUITE_P(Files, Pop3OverNetwork, testing::ValuesIn(script_files(kFolder)),
                          [](const auto& row) { return std::filesystem::path(row.param).stem().string(); });

@@ -4,6 +4,7 @@
 #include "core/overloaded.hpp"
 #include "smtp/server_session.hpp"
 #include "tests/dialogue/dialogue.hpp"
+#include "tests/dialogue/scripted_login.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -17,8 +18,16 @@ class ServerRunner {
  public:
   using Answers = std::function<smtp::Reply(Question question, std::string_view subject)>;
 
-  ServerRunner(smtp::ServerSettings settings, Answers answers, smtp::PeerRights rights = {})
-      : settings_(std::move(settings)), session_(&settings_), answers_(std::move(answers)), rights_(rights) {}
+  /// A login is answered by ScriptedLogin; a right password asks `answers` about Question::auth.
+  ServerRunner(smtp::ServerSettings settings, Answers answers, smtp::PeerRights rights = {},
+               smtp::Secured secured = smtp::Secured::no, Cleartext cleartext = Cleartext::refused,
+               smtp::Tally before = {})
+      : settings_(std::move(settings)),
+        secured_(secured),
+        cleartext_(cleartext),
+        session_(&settings_, secured, before),
+        answers_(std::move(answers)),
+        rights_(std::move(rights)) {}
 
   ServerRunner(const ServerRunner&) = delete;
   ServerRunner& operator=(const ServerRunner&) = delete;
@@ -37,6 +46,15 @@ class ServerRunner {
     session_.step(smtp::TalkedEarly{}, todo);
     perform(std::move(todo));
   }
+  /// The client's part of the handshake. False: the server does not wait for one.
+  bool handshake() {
+    if (!std::exchange(awaits_handshake_, false)) return false;
+    secured_ = smtp::Secured::by_starttls;
+    session_ = smtp::ServerSession(&settings_, secured_, session_.tally());
+    authenticated_ = false;
+    start();
+    return true;
+  }
   void step(const smtp::Event& event) {
     smtp::Actions todo;
     session_.step(event, todo);
@@ -49,10 +67,13 @@ class ServerRunner {
       step(smtp::Received{octets.substr(0, most)});
       octets.remove_prefix(std::min(most, octets.size()));
     }
+    if (!octets.empty() && std::exchange(awaits_handshake_, false)) hung_up_ = true;  // that is no ClientHello
   }
 
   [[nodiscard]] const smtp::ServerSession& session() const { return session_; }
   [[nodiscard]] bool hung_up() const { return hung_up_; }
+  [[nodiscard]] bool awaits_handshake() const { return awaits_handshake_; }
+  [[nodiscard]] smtp::Secured secured() const { return secured_; }
   /// Everything sent since it was last taken.
   [[nodiscard]] std::string take_sent() { return std::exchange(sent_, {}); }
   /// The contents that were taken.
@@ -60,6 +81,8 @@ class ServerRunner {
   std::size_t sends = 0;
   std::size_t pauses = 0;
   std::size_t drops = 0;
+  std::size_t cancels = 0;
+  std::vector<std::string> logins;  ///< that were let in
   std::vector<smtp::Limit> limits;
   /// The last of each.
   smtp::MailParameters mail;
@@ -74,7 +97,9 @@ class ServerRunner {
       const smtp::Action action = std::move(todo.front());
       todo.pop_front();
       if (hung_up_) broken = "an action after HangUp";
+      if (awaits_handshake_) broken = "an action after StartTls";
       smtp::Answered answered;
+      std::optional<ScriptedLogin::Step> login;
       std::optional<smtp::Reply> answer = std::visit(
           Overloaded{[&](const smtp::Send& a) { return send(a); }, [&](const smtp::Pause&) { return nothing(pauses); },
                      [&](const smtp::DropTransaction&) {
@@ -92,7 +117,7 @@ class ServerRunner {
                        return ask(Question::xclient, a.attributes.address.value_or(""));
                      },
                      [&](const smtp::AskConnect&) {
-                       answered.rights = rights_;
+                       answered.rights = rights_when(rights_, secured_, cleartext_);
                        return ask(Question::connect, "");
                      },
                      [&](const smtp::AskHello& a) {
@@ -100,6 +125,8 @@ class ServerRunner {
                        return ask(Question::hello, a.name);
                      },
                      [&](const smtp::AskSender& a) {
+                       if (settings_.submission && !rights_.may_submit && !authenticated_)
+                         broken = "a transaction without a login";
                        mail = a.parameters;
                        recipients_.clear();
                        return ask(Question::sender, a.reverse_path.text());
@@ -115,12 +142,46 @@ class ServerRunner {
                        hung_up_ = true;
                        return std::optional<smtp::Reply>();
                      },
-                     [](const auto&) { return std::optional<smtp::Reply>(); }},
+                     [&](const smtp::StartTls&) {
+                       if (!settings_.starttls || secured_ != smtp::Secured::no) broken = "TLS was not offered";
+                       if (in_content_) broken = "STARTTLS left a transaction";
+                       awaits_handshake_ = true;
+                       return std::optional<smtp::Reply>();
+                     },
+                     [&](const smtp::AskAuth& a) {
+                       const auto offered = rights_when(rights_, secured_, cleartext_).mechanisms;
+                       if (std::ranges::find(offered, a.mechanism) == offered.end()) broken = "not offered";
+                       if (authenticated_) broken = "a login after a login";
+                       login = login_.begin(a.mechanism, a.initial);
+                       return std::optional<smtp::Reply>();
+                     },
+                     [&](const smtp::AskAuthResponse& a) {
+                       login = login_.respond(a.response);
+                       return std::optional<smtp::Reply>();
+                     },
+                     [&](const smtp::AuthCancelled&) { return nothing(cancels); }},
           action);
+      if (login) {
+        if (const auto* const challenge = std::get_if<ScriptedLogin::Challenge>(&*login)) {
+          session_.step(smtp::Challenged{.octets = challenge->octets}, todo);
+          continue;
+        }
+        answer = answer_login(*login, answered);
+      }
       if (!answer) continue;
       answered.reply = std::move(*answer);
       session_.step(answered, todo);
     }
+  }
+  smtp::Reply answer_login(const ScriptedLogin::Step& step, smtp::Answered& answered) {
+    const auto* const right = std::get_if<ScriptedLogin::Right>(&step);
+    if (right == nullptr) return kWrongPassword;
+    smtp::Reply reply = answers_(Question::auth, right->login);
+    if (!smtp::is_positive(reply)) return reply;
+    authenticated_ = true;
+    logins.push_back(right->login);
+    answered.rights = kRightsAfterLogin;
+    return reply;
   }
   std::optional<smtp::Reply> ask(Question question, std::string_view subject) { return answers_(question, subject); }
   static std::optional<smtp::Reply> nothing(std::size_t& counter) {
@@ -166,8 +227,13 @@ class ServerRunner {
   }
 
   smtp::ServerSettings settings_;
+  smtp::Secured secured_;
+  Cleartext cleartext_;
   smtp::ServerSession session_;
   Answers answers_;
+  ScriptedLogin login_;
+  bool awaits_handshake_ = false;
+  bool authenticated_ = false;
   smtp::PeerRights rights_;
   std::vector<std::string> recipients_;  // accepted, of the transaction
   std::string sent_;

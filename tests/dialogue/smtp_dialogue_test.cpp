@@ -19,7 +19,7 @@ class Play {
       : runner_(
             script.settings(),
             [&script](Question question, std::string_view subject) { return script.answer(question, subject); },
-            script.rights),
+            script.rights, script.secured_at_start(), script.cleartext),
         cut_octets_(cut_octets) {
     if (script.early)
       runner_.start_early();
@@ -45,6 +45,9 @@ class Play {
         EXPECT_EQ(runner_.taken[contents_++], step.octets) << "line " << step.line;
         break;
       case Step::Kind::no_content: EXPECT_EQ(runner_.taken.size(), contents_) << "line " << step.line; break;
+      case Step::Kind::handshake:
+        EXPECT_TRUE(runner_.handshake()) << "line " << step.line << ": nobody waits for it";
+        break;
       case Step::Kind::time_passes: runner_.step(smtp::TimedOut{}); break;
       case Step::Kind::drain: runner_.step(smtp::Draining{}); break;
       case Step::Kind::too_slow: runner_.step(smtp::TooSlow{}); break;

@@ -1,6 +1,7 @@
 // tests/dialogue/smtp/*.txt the third way: through the server's driver, over the simulated network.
 #include "server/smtp_driver.hpp"
 #include "tests/dialogue/network_stage.hpp"
+#include "tests/dialogue/scripted_login.hpp"
 
 #include <filesystem>
 
@@ -14,18 +15,39 @@ class ScriptedAnswers final : public server::SmtpAnswers {
  public:
   ScriptedAnswers(const Script* script, std::vector<std::string>* taken) : script_(script), taken_(taken) {}
 
-  Task<std::optional<smtp::Answered>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
+  void secured(const net::Stream* stream) override {
+    check(stream->tls().has_value(), "dialogue: a protected stream");
+    secured_ = script_->tls == Script::Tls::from_start ? smtp::Secured::from_start : smtp::Secured::by_starttls;
+  }
+  Task<std::optional<smtp::Event>> take(smtp::Action action, smtp::HelloKind /*hello_kind*/) override {
+    std::optional<smtp::Event> event;
+    std::optional<ScriptedLogin::Step> login;
+    if (const auto* const a = std::get_if<smtp::AskAuth>(&action)) login = login_.begin(a->mechanism, a->initial);
+    if (const auto* const a = std::get_if<smtp::AskAuthResponse>(&action)) login = login_.respond(a->response);
+    if (login) {
+      event = answer_login(*login);
+      co_return event;
+    }
     std::optional<smtp::Reply> reply = answer_to(action);
-    std::optional<smtp::Answered> answer;
-    if (!reply) co_return answer;
-    answer.emplace().reply = std::move(*reply);
-    if (std::holds_alternative<smtp::AskConnect>(action)) answer->rights = script_->rights;
-    if (std::holds_alternative<smtp::AskHello>(action)) answer->now = kDialogueTime;
-    if (std::holds_alternative<smtp::EndContent>(action)) answer->each = std::exchange(each_, {});
-    co_return answer;
+    if (!reply) co_return event;
+    smtp::Answered answer{.reply = std::move(*reply)};
+    if (std::holds_alternative<smtp::AskConnect>(action))
+      answer.rights = rights_when(script_->rights, secured_, script_->cleartext);
+    if (std::holds_alternative<smtp::AskHello>(action)) answer.now = kDialogueTime;
+    if (std::holds_alternative<smtp::EndContent>(action)) answer.each = std::exchange(each_, {});
+    event = std::move(answer);
+    co_return event;
   }
 
  private:
+  [[nodiscard]] smtp::Event answer_login(const ScriptedLogin::Step& step) const {
+    if (const auto* const challenge = std::get_if<ScriptedLogin::Challenge>(&step))
+      return smtp::Challenged{.octets = challenge->octets};
+    const auto* const right = std::get_if<ScriptedLogin::Right>(&step);
+    smtp::Answered answer{.reply = right == nullptr ? kWrongPassword : script_->answer(Question::auth, right->login)};
+    if (smtp::is_positive(answer.reply)) answer.rights = kRightsAfterLogin;
+    return answer;
+  }
   std::optional<smtp::Reply> answer_to(const smtp::Action& action) {
     std::optional<smtp::Reply> answer;
     if (std::holds_alternative<smtp::AskConnect>(action)) answer = script_->answer(Question::connect, "");
@@ -59,6 +81,8 @@ class ScriptedAnswers final : public server::SmtpAnswers {
   }
 
   const Script* script_;
+  smtp::Secured secured_ = smtp::Secured::no;
+  ScriptedLogin login_;
   std::vector<std::string>* taken_;
   std::string content_;
   std::vector<std::string> recipients_;  // accepted, of the transaction
@@ -72,6 +96,7 @@ Task<void> serve(Stage* stage, std::unique_ptr<net::Stream> stream) {
                                 .counts = &stage->counts,
                                 .scratch = &stage->scratch,
                                 .drain = &stage->drain,
+                                .tls = &stage->tls,
                                 .greeting_delay = stage->script->early ? std::chrono::seconds(5) : Duration{}};
   auto answers = std::make_unique<ScriptedAnswers>(stage->script, &stage->taken);
   co_await server::serve_smtp(&drive, std::move(stream), std::move(answers));
