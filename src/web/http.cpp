@@ -2,7 +2,9 @@
 
 #include "core/await.hpp"
 #include "core/overloaded.hpp"
+#include "core/text.hpp"
 #include "web/admin_json.hpp"
+#include "web/http_answer.hpp"
 #include "web/http_request.hpp"
 
 #include <fmt/format.h>
@@ -19,16 +21,8 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr std::size_t kLingerOctetsMax = 4 * 1024 * 1024;
 
-constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kMetrics = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
-
-struct HttpReply {
-  unsigned status = 200;
-  std::string_view content_type = kText;
-  std::string body = {};
-  std::string_view allow = {};  // of a 405
-};
 
 enum class Closing : std::uint8_t { no, yes };
 
@@ -124,20 +118,31 @@ struct Route {
   bool (*is_served)(const HttpService& service);
   Task<HttpReply> (*answer)(const HttpService* service, HttpRequest request);
 };
+bool serves_autoconfig(const HttpService& service) { return service.autoconfig != nullptr; }
 constexpr auto kRoutes = std::to_array<Route>({
     {"/healthz", "GET, HEAD", [](const HttpService& s) { return s.health; }, &answer_health},
     {"/readyz", "GET, HEAD", [](const HttpService& s) { return s.health; }, &answer_ready},
     {"/metrics", "GET, HEAD", [](const HttpService& s) { return s.metrics; }, &answer_metrics},
+    {"/mail/config-v1.1.xml", "GET, HEAD", &serves_autoconfig, &answer_client_config},
+    {"/.well-known/autoconfig/mail/config-v1.1.xml", "GET, HEAD", &serves_autoconfig, &answer_client_config},
+    {"/autodiscover/autodiscover.xml", "GET, HEAD, POST", &serves_autoconfig, &answer_autodiscover},
+    {"/autodiscover/autodiscover.json", "GET, HEAD", &serves_autoconfig, &answer_autodiscover_json},
     {"/v1/admin", "POST", [](const HttpService& s) { return s.admin != nullptr; }, &answer_admin},
     {"/v1/admin/lines", "POST", [](const HttpService& s) { return s.admin != nullptr; }, &answer_admin_lines},
 });
 
 bool allows(const Route& route, std::string_view method) {
-  return method == "POST" ? route.allow == "POST" : (method == "GET" || method == "HEAD") && route.allow != "POST";
+  return (method == "GET" || method == "HEAD" || method == "POST") &&
+         route.allow.find(method) != std::string_view::npos;
+}
+
+/// Outlook writes /Autodiscover and /autodiscover; all else is in its case.
+bool is_of(const Route& route, std::string_view path) {
+  return route.path == path || (route.path.starts_with("/autodiscover/") && iequals_ascii(route.path, path));
 }
 
 Task<HttpReply> answer(const HttpService* service, HttpRequest request) {
-  const auto* const route = std::ranges::find(kRoutes, request.path, &Route::path);
+  const auto* const route = std::ranges::find_if(kRoutes, [&](const Route& r) { return is_of(r, request.path); });
   if (route == kRoutes.end() || !route->is_served(*service)) co_return HttpReply{.status = 404, .body = "not found\n"};
   if (!allows(*route, request.method)) {
     co_return HttpReply{.status = 405, .body = "method not allowed\n", .allow = route->allow};  // 9110 §15.5.6

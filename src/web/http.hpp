@@ -6,6 +6,7 @@
 #include "net/net.hpp"
 #include "net/scratch.hpp"
 #include "web/admin.hpp"
+#include "web/mail_settings.hpp"
 
 #include <memory>
 #include <string>
@@ -23,6 +24,10 @@ struct HttpService {
   Admin* admin = nullptr;  ///< set on the control socket only: POST /v1/admin, /v1/admin/lines
   bool health = false;     ///< GET /healthz, /readyz
   bool metrics = false;    ///< GET /metrics
+  /// Set: GET /mail/config-v1.1.xml, /.well-known/autoconfig/mail/config-v1.1.xml, /autodiscover/autodiscover.json, and
+  /// GET and POST /autodiscover/autodiscover.xml, of the local domains of `directory`.
+  const MailSettings* autoconfig = nullptr;
+  directory::Directory* directory = nullptr;
   Duration wait_request = std::chrono::seconds(30);
   Duration write = std::chrono::seconds(30);
 };

@@ -47,18 +47,18 @@ bool is_host(std::string_view text) {
   });
 }
 
-/// 9112 §3.2: the path of an origin-form or absolute-form target, or `*`.
-std::optional<std::string> path_of(std::string_view target) {
+/// 9112 §3.2: the path and query of an origin-form or absolute-form target, or `*`.
+std::optional<std::string> path_and_query_of(std::string_view target) {
   if (!std::ranges::all_of(target, [](char c) { return c > ' ' && c <= '~'; })) return std::nullopt;
   if (target == "*") return std::string(target);  // 9112 §3.2.4
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!istarts_with_ascii(target, scheme)) continue;
     const std::size_t slash = target.find_first_of("/?", scheme.size());  // 9112 §3.2.2
     target = slash == std::string_view::npos ? std::string_view() : target.substr(slash);
-    if (!target.starts_with('/')) return "/";
+    if (!target.starts_with('/')) return "/" + std::string(target);
   }
   if (!target.starts_with('/')) return std::nullopt;
-  return std::string(split_once(target, '?').first);
+  return std::string(target);
 }
 
 /// The version at the end of the request line is well-formed, and none of ours.
@@ -102,13 +102,16 @@ std::variant<RequestReader::Head, HttpRefusal> RequestReader::parse_head(std::st
   if (hosts.size() > 1 || (hosts.empty() && message.version() >= 11)) return HttpRefusal{400, "one Host wanted"};
   if (!hosts.empty() && !is_host(hosts.front())) return HttpRefusal{400, "malformed Host"};  // 9112 §3.2
 
-  std::optional<std::string> path = path_of(to_view(message.target()));
-  if (!path) return HttpRefusal{400, "malformed request target"};
+  const std::optional<std::string> target = path_and_query_of(to_view(message.target()));
+  if (!target) return HttpRefusal{400, "malformed request target"};
   const auto length = body_length(message);
   if (const auto* refusal = std::get_if<HttpRefusal>(&length)) return *refusal;
 
+  const auto [path, query] = split_once(*target, '?');
   Head head{.request = {.method = std::string(message.method_string()),
-                        .path = std::move(*path),
+                        .path = std::string(path),
+                        .query = std::string(query),
+                        .host = std::string(hosts.empty() ? std::string_view() : hosts.front()),
                         .body = {},
                         .keep_alive = message.keep_alive()},
             .body_octets = std::get<std::size_t>(length)};

@@ -15,6 +15,8 @@ namespace postrider::web {
 struct HttpRequest {
   std::string method;       ///< a token in its case, `GET`
   std::string path;         ///< `/metrics`, or `*`; without query, not decoded
+  std::string query;        ///< what is behind its `?`; not decoded
+  std::string host;         ///< of the Host field, with its port
   std::string body;         ///< at most kHttpBodyOctetsMax
   bool keep_alive = false;  ///< the client wants another request on this connection (9112 §9.3)
 };

@@ -108,6 +108,21 @@ const std::vector<Row>& rows() {
   return kRows;
 }
 
+TEST(RequestReader, GivesTheQueryAndTheHost) {
+  for (const auto& [target, path, query] :
+       {std::tuple{"/a?b=%20&c?d", "/a", "b=%20&c?d"}, std::tuple{"/a?", "/a", ""}, std::tuple{"/a", "/a", ""},
+        std::tuple{"http://x/a?b", "/a", "b"}, std::tuple{"http://x?b", "/", "b"}}) {
+    RequestReader reader;
+    reader.feed(fmt::format("GET {} HTTP/1.1\r\nHost: a.test:80\r\n\r\n", target));
+    const RequestReader::Step step = reader.next();
+    const auto* request = std::get_if<HttpRequest>(&step);
+    ASSERT_NE(request, nullptr) << target;
+    EXPECT_EQ(request->path, path);
+    EXPECT_EQ(request->query, query);
+    EXPECT_EQ(request->host, "a.test:80");
+  }
+}
+
 TEST(RequestReader, TakesWhatIsStrictlyHttpHoweverItIsCut) {
   for (const Row& row : rows()) {
     for (const std::size_t piece : {row.octets.size(), std::size_t{1}, std::size_t{2}, std::size_t{7}}) {

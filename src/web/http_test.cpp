@@ -192,6 +192,21 @@ TEST_F(Http, RefusesAndCloses) {
   }
 }
 
+TEST_F(Http, AutoconfigIsThereWhereItIsServed) {
+  const std::string_view outlook = "<x/>";
+  EXPECT_TRUE(ask_one("POST", "/autodiscover/autodiscover.xml", outlook).starts_with("HTTP/1.1 404 "));
+  const MailSettings settings{.hostname = "mx", .services = {}, .autodiscover_url = {}};
+  service_.autoconfig = &settings;
+  for (const std::string_view path : {"/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"}) {
+    const std::string reply = ask_one("POST", path, outlook);
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 200 OK\r\n")) << reply;
+    EXPECT_NE(reply.find("<ErrorCode>600</ErrorCode>"), std::string::npos);
+  }
+  const std::string refused = ask_one("POST", "/mail/config-v1.1.xml");
+  EXPECT_NE(refused.find("405 Method Not Allowed"), std::string::npos) << refused;
+  EXPECT_TRUE(ask_one("GET", "/Mail/config-v1.1.xml").starts_with("HTTP/1.1 404 "));
+}
+
 TEST_F(Http, SaysContinueWhenAskedTo) {
   const std::string reply = ask(
       {"POST /v1/admin HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
