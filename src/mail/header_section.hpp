@@ -44,6 +44,8 @@ class HeaderCollector {
   /// Errors (sticky)  too_long: over kHeaderSectionOctetsMax or kHeaderFieldsMax.
   [[nodiscard]] Result<void> append(std::string_view octets);
   [[nodiscard]] bool complete() const { return complete_; }
+  /// When it is complete: where in the content the body begins.
+  [[nodiscard]] std::size_t body_offset() const { return scanned_ + (by_junk_ ? 0 : 2); }
   /// The fields found, at the end of the content or earlier. Errors  as append.
   [[nodiscard]] Result<HeaderSection> finish() &&;
 

@@ -108,6 +108,30 @@ struct LoginFailed {
   }
 };
 
+/// A login has sent as much as it may in a day. Once a day.
+struct SendingCapReached {
+  static constexpr std::string_view kName = "submission.cap";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view login;
+  std::string_view cap;
+  std::uint32_t limit;
+  bool refused;  ///< false: it is only told of, in the account's first days
+  void fields(FieldSink& sink) const {
+    sink.add("login", login);
+    sink.add("cap", cap);
+    sink.add("limit", limit);
+    sink.add("refused", refused ? "yes" : "no");
+  }
+};
+
+/// A login sends so much in a short time that the rest is held. Once a day.
+struct SendingBurst {
+  static constexpr std::string_view kName = "submission.burst";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view login;
+  void fields(FieldSink& sink) const { sink.add("login", login); }
+};
+
 struct ListeningAt {
   static constexpr std::string_view kName = "server.listening";
   static constexpr Level kLevel = Level::info;

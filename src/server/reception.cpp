@@ -31,6 +31,13 @@ Reply to_reply(const gate::Verdict& verdict) {
   return {.code = verdict.code, .enhanced = verdict.enhanced, .text = verdict.text};
 }
 
+gate::Verdict to_verdict(Reply reply, std::string_view rule) {
+  return {.code = reply.code,
+          .enhanced = std::move(reply.enhanced),
+          .text = std::move(reply.text),
+          .rule = std::string(rule)};
+}
+
 /// What makes two targets the same: one mailbox has several addresses.
 std::string name_of(const directory::Target& target) {
   return target.account ? fmt::format("mailbox {}", std::to_underlying(*target.account)) : target.address.text();
@@ -44,6 +51,7 @@ struct Transaction {
   std::map<std::string, std::size_t> known;  // where a mailbox or address stands in `recipients`: each gets one copy
   std::string only_recipient;                // as given in RCPT, when it was the only one
   std::size_t accepted = 0;
+  std::unique_ptr<Submission> submission;  // of one of our own people, or a relay network
   std::unique_ptr<Intake> intake;
   std::optional<Reply> refusal;  // the content cannot be taken; said at its end
 };
@@ -59,6 +67,7 @@ class Reception final : public SmtpAnswers {
         may_xclient_(contains(service->xclient_from, peer.real) && contains(service->xclient_from, peer.shown())) {
     identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.shown());
     if (service->role == gate::ListenerRole::submission) identity_.local_user = peer.local_user;
+    if (identity_.local_user) identity_.login = fmt::format("uid:{}", *identity_.local_user);
     service_->metrics.sessions->add();
   }
 
@@ -74,7 +83,7 @@ class Reception final : public SmtpAnswers {
       transaction_ = std::make_unique<Transaction>();
       transaction_->reverse_path = std::move(sender->reverse_path);
       transaction_->request = std::move(sender->parameters.request);
-      answer.emplace().reply = check_sender(sender->parameters.size_octets);
+      answer.emplace().reply = co_await check_sender(sender->parameters.size_octets);
     } else if (std::holds_alternative<smtp::BeginContent>(action)) {
       answer.emplace().reply = co_await begin_content();
     } else if (std::holds_alternative<smtp::EndContent>(action)) {
@@ -159,10 +168,21 @@ class Reception final : public SmtpAnswers {
     return (xclient_ ? xclient_->is_extended.value_or(is_extended) : is_extended) ? "ESMTP" : "SMTP";
   }
 
-  Reply check_sender(std::uint64_t size_octets) {
+  Task<Reply> check_sender(std::uint64_t size_octets) {
     const gate::Verdict verdict = service_->gate->check_sender(transaction_->reverse_path, size_octets, identity_);
     if (verdict.rule == "sender.no_room") service_->metrics.limits->reached("no_room");
-    return to_reply(verdict);
+    if (gate::accepts(verdict) && service_->submission != nullptr &&
+        (identity_.is_own() || identity_.in_relay_network)) {
+      transaction_->submission =
+          std::make_unique<Submission>(service_->submission, Submitter{.identity = identity_, .grant = grant_});
+      mail::Path sender = transaction_->reverse_path;
+      std::optional<Reply> refusal = co_await transaction_->submission->begin(std::move(sender));
+      if (refusal) {
+        tell_refused(*refusal);
+        co_return std::move(*refusal);
+      }
+    }
+    co_return to_reply(verdict);
   }
 
   Task<Reply> check_recipient(mail::Address address, mail::RecipientRequest request) {
@@ -170,6 +190,11 @@ class Reception final : public SmtpAnswers {
     gate::RecipientVerdict checked = co_await service_->gate->check_recipient(
         address, identity_, service_->role, transaction_->request.body, std::move(sender));
     Transaction& transaction = *transaction_;
+    if (gate::accepts(checked.verdict) && transaction.submission) {
+      mail::Address asked = address;
+      std::optional<Reply> refusal = co_await transaction.submission->add_recipient(std::move(asked));
+      if (refusal) checked.verdict = to_verdict(std::move(*refusal), "recipient.cap");
+    }
     if (!gate::accepts(checked.verdict)) {
       service_->metrics.refused_recipients->add();
       service_->events->emit(RecipientRefused{.ip = peer_ip_,
@@ -238,6 +263,7 @@ class Reception final : public SmtpAnswers {
     Result<std::unique_ptr<Intake>> intake = co_await Intake::begin(service_->store);
     if (!intake) co_return not_taken(intake.error());
     transaction_->intake = std::move(*intake);
+    if (transaction_->submission && service_->submission->signing != nullptr) transaction_->intake->hash_body();
     co_return Reply{.code = 354, .enhanced = {}, .text = "end with <CRLF>.<CRLF>"};
   }
 
@@ -257,32 +283,51 @@ class Reception final : public SmtpAnswers {
         transaction.refusal = to_reply(verdict);
       } else {
         const Result<Reply> accepted = co_await accept(&*headers);
-        if (accepted) {
+        if (accepted && accepted->code == 250) {
           transaction_.reset();
           co_return *accepted;
         }
-        transaction.refusal = not_taken(accepted.error());
+        transaction.refusal = accepted ? *accepted : not_taken(accepted.error());
       }
     }
     const Reply refusal = *transaction.refusal;
+    tell_refused(refusal);
+    transaction_.reset();
+    co_return refusal;
+  }
+
+  void tell_refused(const Reply& refusal) const {
     service_->metrics.refused_messages->add();
     service_->events->emit(MessageRefused{.ip = peer_ip_,
                                           .code = refusal.code,
                                           .why = refusal.text,
-                                          .from = transaction.reverse_path.text(),
+                                          .from = transaction_->reverse_path.text(),
                                           .hello = hello_});
-    transaction_.reset();
-    co_return refusal;
   }
 
   /// Commit 1: envelope, recipients, due times, trace and body in one durable transaction. The 250 comes after it. More
   /// recipients than an entry holds are several entries of one body in the same commit.
   Task<Result<Reply>> accept(const mail::HeaderSection* headers) {
+    queue::QueueId id = service_->ids->next();
+    Submission* const submission = transaction_->submission.get();
+    Outgoing outgoing{.added = {}, .dropped = {}};
+    if (submission != nullptr) {
+      queue::QueueId asked = id;
+      outgoing = co_await submission->complete(headers, transaction_->intake->body_hash(), std::move(asked));
+      if (outgoing.refusal) co_return std::move(*outgoing.refusal);
+    }
     const Result<std::shared_ptr<store::SealedBlob>> body = co_await transaction_->intake->seal();
     if (!body) co_return fail(body);
-    std::vector<queue::NewEntry> entries = make_entries(*headers, (*body)->ref());
     store::Transaction commit;
     commit.add_blob(*body);
+    bool is_burst = false;
+    if (submission != nullptr) {
+      const Result<bool> counted = co_await submission->count(&commit, transaction_->recipients.size());
+      if (!counted) co_return fail(counted);
+      is_burst = *counted;
+    }
+    std::vector<queue::NewEntry> entries =
+        make_entries(*headers, std::move(id), std::move(outgoing), is_burst, (*body)->ref());
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (i > 0) commit.add_ref((*body)->ref().id);
       const Result<void> staged = service_->queue->stage_accept(commit, entries[i]);
@@ -290,6 +335,7 @@ class Reception final : public SmtpAnswers {
     }
     const Result<store::Version> committed =
         co_await service_->store->commit(std::move(commit), store::Durability::durable);
+    if (submission != nullptr) submission->ended(committed.has_value());
     if (!committed) co_return fail(committed);
     service_->metrics.accepted->add();
     for (const queue::NewEntry& entry : entries) {
@@ -305,20 +351,23 @@ class Reception final : public SmtpAnswers {
     co_return Reply{.code = 250, .enhanced = "2.0.0", .text = "queued as " + entries.front().id.text()};
   }
 
-  [[nodiscard]] std::vector<queue::NewEntry> make_entries(const mail::HeaderSection& headers,
+  [[nodiscard]] std::vector<queue::NewEntry> make_entries(const mail::HeaderSection& headers, queue::QueueId id,
+                                                          Outgoing outgoing, bool is_burst,
                                                           const store::BlobRef& body) {
     Transaction& transaction = *transaction_;
     const WallTime arrival = service_->clock->wall();
-    queue::NewEntry entry{.id = service_->ids->next(),
+    queue::NewEntry entry{.id = std::move(id),
                           .reverse_path = transaction.reverse_path,
                           .recipients = {},
-                          .content = {.prefix = {}, .dropped = {}, .body = body},
+                          .content = {.prefix = {}, .dropped = std::move(outgoing.dropped), .body = body},
                           .return_paths = {},
                           .has_eight_bit = transaction.intake->has_eight_bit(),
                           .report_to = report_to(),
                           .request = transaction.request,
                           .arrival = arrival,
-                          .client = peer_ip_ + ' ' + hello_};
+                          .client = peer_ip_ + ' ' + hello_,
+                          .login = identity_.login};
+    if (is_burst) entry.held = queue::HeldWhy::burst;
     entry.content.prefix = mail::received_field({.hello = hello_,
                                                  .client_name = xclient_ ? xclient_->name : std::string(),
                                                  .client_ip = peer_ip_ == kLocalPeer ? std::string() : peer_ip_,
@@ -329,6 +378,7 @@ class Reception final : public SmtpAnswers {
                                                  .for_address = transaction.only_recipient,
                                                  .utf8 = transaction.request.utf8,
                                                  .at = arrival});
+    entry.content.prefix += outgoing.added;
     // A content that begins with its text gets the empty line that makes it text (5322 §3.5), behind our fields.
     if (headers.fields.empty() && !transaction.intake->begins_with_empty_line()) entry.content.prefix += "\r\n";
     for (const mail::HeaderField& field : headers.fields) {
@@ -372,6 +422,7 @@ class Reception final : public SmtpAnswers {
   bool may_relay_;    // by the connection's own address
   bool may_xclient_;  // by that and by what PROXY and XCLIENT said
   gate::SessionIdentity identity_;
+  std::shared_ptr<const directory::Grant> grant_;
   std::string hello_;
   smtp::HelloKind hello_kind_ = smtp::HelloKind::helo;
   std::unique_ptr<Transaction> transaction_;

@@ -8,6 +8,7 @@
 #include "queue/queue.hpp"
 #include "server/signing.hpp"
 #include "server/smtp_driver.hpp"
+#include "server/submission.hpp"
 #include "smtp/server_session.hpp"
 
 #include <map>
@@ -55,7 +56,7 @@ struct SmtpService {
   std::vector<net::Network4Or6> xclient_from;
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay
   SmtpMetrics metrics;
-  Signing* signing = nullptr;  ///< of what our own people send; null: nothing is signed
+  const SubmissionService* submission = nullptr;  ///< of what our own people send; nullptr: nobody does
 };
 
 /// Who a session is with.

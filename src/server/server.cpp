@@ -72,6 +72,11 @@ delivery::Settings with_hostname(delivery::Settings settings, const std::string&
   return settings;
 }
 
+mail::Domain domain_of(const std::string& hostname) {
+  Result<mail::Domain> domain = mail::Domain::parse(hostname);
+  return domain ? std::move(*domain) : mail::Domain::parse("localhost").value();
+}
+
 /// An address of ours that `allow_private` names may be connected to: another server listens there.
 route::Settings with_own(const Settings& all, const net::Network& network) {
   route::Settings settings = all.route;
@@ -115,6 +120,17 @@ struct Server::Inside {
         mailboxes(doors.store, doors.clock, doors.random),
         ids(doors.clock, doors.random),
         queue(doors.store, doors.clock, doors.random, settings.queue, doors.events),
+        budget(doors.store, doors.clock, settings.sending),
+        submission{.store = doors.store,
+                   .clock = doors.clock,
+                   .events = doors.events,
+                   .queue = &queue,
+                   .ids = &ids,
+                   .directory = &directory,
+                   .budget = &budget,
+                   .signing = &signing,
+                   .hostname = domain_of(settings.hostname),
+                   .postmaster = settings.delivery.postmaster},
         router(doors.resolver, doors.random, with_own(settings, *doors.network)),
         probe(&connector, &router, with_hostname(settings.delivery, settings.hostname).relay),
         gate(&directory, doors.store, &router, &probe, doors.clock, settings.gate),
@@ -159,7 +175,7 @@ struct Server::Inside {
                                                                          .xclient_from = listen.xclient_from,
                                                                          .bare_newline = listen.bare_newline,
                                                                          .metrics = smtp_metrics,
-                                                                         .signing = &signing}))
+                                                                         .submission = &submission}))
                  .get();
     } else if (without_tls(listen.service) == Service::pop3) {
       pop3 = pop3_services
@@ -388,6 +404,8 @@ struct Server::Inside {
   mailbox::Mailboxes mailboxes;
   queue::QueueIds ids;
   queue::Queue queue;
+  gate::SendingBudget budget;
+  SubmissionService submission;
   route::Router router;
   NextHopProbe probe;
   gate::Gate gate;

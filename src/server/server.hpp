@@ -15,6 +15,7 @@
 #include "dns/resolver.hpp"
 #include "gate/gate.hpp"
 #include "gate/login_guard.hpp"
+#include "gate/sending_budget.hpp"
 #include "mailbox/mailbox.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
@@ -85,6 +86,7 @@ struct Settings {
   Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
   gate::Settings gate;
   gate::LoginGuardSettings login_guard = {};
+  gate::SendingLimits sending = {};
   directory::Settings directory;
   queue::Settings queue;
   route::Settings route;
