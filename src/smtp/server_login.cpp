@@ -40,14 +40,14 @@ void ServerSession::State::run_starttls(std::string_view behind, Actions& out) {
 
 std::optional<Reply> ServerSession::State::submission_refusal() const {
   if (!settings->submission || authenticated || rights.may_submit) return std::nullopt;
-  if (may_start_tls() && mechanisms.empty())  // 3207 §4
+  if (may_start_tls() && !mechanisms)  // 3207 §4
     return Reply{.code = 530, .enhanced = "5.7.0", .text = "Must issue a STARTTLS command first"};
   return Reply{.code = 530, .enhanced = "5.7.0", .text = "Authentication required"};  // 4954 §6
 }
 
 std::optional<Reply> ServerSession::State::auth_refusal(std::string_view mechanism) const {
   if (authenticated) return Reply{.code = 503, .enhanced = "5.5.1", .text = "Logged in already"};  // 4954 §4
-  if (mechanisms.empty()) {
+  if (!mechanisms) {
     if (settings->submission && may_start_tls())
       return Reply{.code = 530, .enhanced = "5.7.0", .text = "Must issue a STARTTLS command first"};
     return Reply{.code = 502, .enhanced = "5.5.1", .text = "Not done here"};
@@ -55,7 +55,7 @@ std::optional<Reply> ServerSession::State::auth_refusal(std::string_view mechani
   if (!hello || *hello == HelloKind::helo) return Reply{.code = 503, .enhanced = "5.5.1", .text = "Say EHLO first"};
   if (transaction) return Reply{.code = 503, .enhanced = "5.5.1", .text = "Not in a transaction"};  // 4954 §4
   if (mechanism.empty()) return Reply{.code = 501, .enhanced = "5.5.4", .text = "Syntax: AUTH mechanism"};
-  const std::vector<std::string_view> offered = split(mechanisms, ' ');
+  const std::vector<std::string_view> offered = split(*mechanisms, ' ');
   if (std::ranges::find(offered, mechanism) == offered.end())
     return Reply{.code = 504, .enhanced = "5.5.4", .text = "Mechanism not known here"};
   return std::nullopt;
@@ -102,13 +102,18 @@ void ServerSession::State::on_auth_answer(const Answered& answer, Actions& out) 
   check(answer.reply.code == 235, "smtp: a login is accepted by 235");
   authenticated = true;
   take_rights(answer.rights);
-  std::string().swap(mechanisms);  // once is enough (4954 §4)
+  mechanisms.reset();  // once is enough (4954 §4)
   send(answer.reply, out);
 }
 
-void ServerSession::State::take_rights(PeerRights given) {
-  mechanisms = fmt::format("{}", fmt::join(std::exchange(given.mechanisms, {}), " "));
-  rights = std::move(given);
+void ServerSession::State::take_rights(const PeerRights& given) {
+  mechanisms.reset();
+  if (!given.mechanisms.empty())
+    mechanisms = std::make_unique<std::string>(fmt::format("{}", fmt::join(given.mechanisms, " ")));
+  rights = {.trusted = given.trusted,
+            .xclient = given.xclient,
+            .may_submit = given.may_submit,
+            .bare_newline = given.bare_newline};
 }
 
 }  // namespace postrider::smtp

@@ -204,7 +204,7 @@ bool ServerSession::State::take_command_line(std::string_view& rest, Actions& ou
 
 std::size_t ServerSession::State::line_octets_max(std::string_view rest) const {
   if (swallowed > 0) return 0;  // it was too long before
-  const bool of_auth = phase == Phase::response || (!mechanisms.empty() && is_auth_line(rest));
+  const bool of_auth = phase == Phase::response || (mechanisms && is_auth_line(rest));
   return of_auth ? kAuthLineOctetsMax : kCommandLineOctetsMax;
 }
 
@@ -228,7 +228,7 @@ CommandContext ServerSession::State::context() const {
           .binarymime = settings->binarymime,
           .trusted = rights.trusted,
           .xclient = rights.xclient,
-          .auth = authenticated || !mechanisms.empty(),
+          .auth = authenticated || mechanisms != nullptr,
           .hold_until_max = hold_until_max,
           .utf8 = transaction ? transaction->utf8 : mail::Utf8::no};
 }
@@ -294,7 +294,7 @@ void ServerSession::State::run_bare(BareCommand command, Actions& out) {
                    .enhanced = "2.0.0",
                    .text = fmt::format("{} MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT{}{}",
                                        settings->protocol == Protocol::lmtp ? "LHLO" : "EHLO HELO",
-                                       may_start_tls() ? " STARTTLS" : "", mechanisms.empty() ? "" : " AUTH")},
+                                       may_start_tls() ? " STARTTLS" : "", !mechanisms ? "" : " AUTH")},
                   out);
     case BareCommand::quit: return hang_up({.code = 221, .enhanced = "2.0.0", .text = "Bye"}, out);
     case BareCommand::starttls: break;  // run_command knows what is behind it
@@ -369,7 +369,7 @@ void ServerSession::State::say_hello(const Answered& answer, Actions& out) {
     text += fmt::format("\nFUTURERELEASE {} {}", kHoldMax.count(), to_rfc3339(*hold_until_max));
   }
   if (may_start_tls()) text += "\nSTARTTLS";
-  if (!mechanisms.empty()) text += "\nAUTH " + mechanisms;
+  if (mechanisms) text += "\nAUTH " + *mechanisms;
   if (rights.xclient) text += "\nXCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
   send({.code = 250, .enhanced = {}, .text = std::move(text)}, out);
 }

@@ -36,6 +36,14 @@ struct ServerChunk {
   std::size_t answers = 1;                  ///< of them, when this is the last chunk
 };
 
+/// PeerRights without the mechanisms: most sessions have none.
+struct KeptRights {
+  bool trusted = false;
+  bool xclient = false;
+  bool may_submit = false;
+  BareNewline bare_newline = BareNewline::reject;
+};
+
 struct ServerSession::State {
   /// `response`: to a challenge of AUTH. `handed_over`: to TLS.
   enum class Phase : std::uint8_t { command, response, data, chunk, handed_over, closed };
@@ -104,7 +112,7 @@ struct ServerSession::State {
   void cancel_auth(const Reply& reply, Actions& out);
   void on_challenge(const Challenged& challenge, Actions& out);
   void on_auth_answer(const Answered& answer, Actions& out);
-  void take_rights(PeerRights given);
+  void take_rights(const PeerRights& given);
   /// STARTTLS is offered.
   [[nodiscard]] bool may_start_tls() const { return settings->starttls && secured == Secured::no; }
   /// Why no transaction can be had here, if there is a reason (6409 §4.3).
@@ -131,8 +139,8 @@ struct ServerSession::State {
   [[nodiscard]] std::uint64_t swallow_octets_max() const;
 
   const ServerSettings* settings;
-  PeerRights rights;       ///< its mechanisms are moved to `mechanisms`
-  std::string mechanisms;  ///< that AUTH is offered with, by blanks
+  KeptRights rights;
+  std::unique_ptr<std::string> mechanisms;  ///< that AUTH is offered with, by blanks; null: it is not
   Secured secured;
   bool greets;  ///< an accepted connection is told so
   bool authenticated = false;

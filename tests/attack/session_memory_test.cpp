@@ -56,7 +56,7 @@ class SessionMemory : public testing::Test {
 /// An engine, and what is kept of it. Accepts everything; contents are forgotten as they come.
 class Engine {
  public:
-  Engine() {
+  explicit Engine(smtp::PeerRights rights = {}) : rights_(std::move(rights)) {
     before_ = octets_peak = octets_now;
     session_.emplace(&settings_);
     smtp::Actions todo;
@@ -83,6 +83,9 @@ class Engine {
     most_ = std::max(most_, octets_peak - before_);
     while (!todo.empty()) {
       octets_peak = octets_now;
+      const bool logs_in = std::holds_alternative<smtp::AskAuth>(todo.front()) ||
+                           std::holds_alternative<smtp::AskAuthResponse>(todo.front());
+      const bool begins = logs_in && std::holds_alternative<smtp::AskAuth>(todo.front());
       const bool asks = std::holds_alternative<smtp::AskConnect>(todo.front()) ||
                         std::holds_alternative<smtp::AskHello>(todo.front()) ||
                         std::holds_alternative<smtp::AskSender>(todo.front()) ||
@@ -91,12 +94,20 @@ class Engine {
                         std::holds_alternative<smtp::BeginContent>(todo.front()) ||
                         std::holds_alternative<smtp::EndContent>(todo.front());
       todo.pop_front();
-      if (asks) session_->step(smtp::Answered{.reply = {.code = 250, .enhanced = "2.0.0", .text = "ok"}}, todo);
+      if (asks) {
+        session_->step(smtp::Answered{.reply = {.code = 250, .enhanced = "2.0.0", .text = "ok"}, .rights = rights_},
+                       todo);
+      } else if (begins) {
+        session_->step(smtp::Challenged{.octets = std::string(200, 'c')}, todo);
+      } else if (logs_in) {
+        session_->step(smtp::Answered{.reply = {.code = 535, .enhanced = "5.7.8", .text = "no"}}, todo);
+      }
       most_ = std::max(most_, octets_peak - before_);
     }
   }
   smtp::ServerSettings settings_{.hostname = "mx.example.test",
                                  .own_domain = mail::Domain::parse("example.test").value()};
+  smtp::PeerRights rights_;
   std::size_t before_ = 0;
   std::size_t most_ = 0;
   std::optional<smtp::ServerSession> session_;
@@ -125,6 +136,21 @@ TEST_F(SessionMemory, AnIdleSessionIsSmallAndHoldsNoBuffer) {
   EXPECT_LE(engine.held(), greeted + 64) << "after a line that was too long";
   engine.receive(kEnvelope);
   EXPECT_LE(engine.held(), kIdleOctetsMax) << "in a transaction";
+  EXPECT_FALSE(engine.session().closed());
+}
+
+TEST_F(SessionMemory, AnExchangeOfAuthLeavesNothingBehind) {
+  Engine engine({.mechanisms = {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}});
+  engine.receive("EHLO client.example\r\n");
+  const std::size_t idle = engine.held();
+  EXPECT_LE(idle, kIdleOctetsMax);
+  engine.receive("AUTH SCRAM-SHA-256 " + std::string(12'000, 'A') + "\r\n");
+  EXPECT_LE(engine.held(), idle) << "while a response is waited for";
+  engine.receive(std::string(12'284, 'A') + "\r\n");
+  EXPECT_LE(engine.held(), idle) << "after the login";
+  engine.receive("AUTH PLAIN\r\n" + std::string(12'300, 'A') + "\r\n");
+  EXPECT_LE(engine.held(), idle) << "after a response that was too long";
+  EXPECT_LE(engine.most(), kIdleOctetsMax + std::size_t{8} * smtp::kAuthLineOctetsMax);
   EXPECT_FALSE(engine.session().closed());
 }
 

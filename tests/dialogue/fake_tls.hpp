@@ -1,5 +1,5 @@
 // Stands for TLS where a dialogue is not about its octets: a handshake of one line each way, and then the stream as it
-// is. tests/attack and tests/interop have the real one.
+// is. `Stage::protect` has the real one.
 #pragma once
 
 #include "core/await.hpp"
@@ -15,9 +15,10 @@ namespace postrider::dialogue {
 
 inline constexpr std::string_view kFakeHello = "a hello of TLS\r\n";
 
-class FakeTlsStream final : public net::Stream {
+/// Does what another stream does, which somebody else may hold too.
+class PassingStream : public net::Stream {
  public:
-  explicit FakeTlsStream(std::unique_ptr<net::Stream> inside) : inside_(std::move(inside)) {}
+  explicit PassingStream(std::shared_ptr<net::Stream> inside) : inside_(std::move(inside)) {}
   Task<Result<net::Ready>> wait_readable(SteadyTime until, Signal* signal) override {
     return inside_->wait_readable(until, signal);
   }
@@ -29,10 +30,15 @@ class FakeTlsStream final : public net::Stream {
   [[nodiscard]] const net::Endpoint& local() const override { return inside_->local(); }
   [[nodiscard]] const net::Endpoint& peer() const override { return inside_->peer(); }
   [[nodiscard]] std::optional<std::uint32_t> peer_user() const override { return inside_->peer_user(); }
-  [[nodiscard]] std::optional<net::TlsFacts> tls() const override { return net::TlsFacts{"TLSv1.3", "fake", false}; }
 
  private:
-  std::unique_ptr<net::Stream> inside_;
+  std::shared_ptr<net::Stream> inside_;
+};
+
+class FakeTlsStream final : public PassingStream {
+ public:
+  using PassingStream::PassingStream;
+  [[nodiscard]] std::optional<net::TlsFacts> tls() const override { return net::TlsFacts{"TLSv1.3", "fake", false}; }
 };
 
 class FakeTlsServer final : public net::TlsServer {

@@ -5,12 +5,14 @@
 #include "gate/gate.hpp"
 #include "net/scratch.hpp"
 #include "net/sim_network.hpp"
+#include "net/test_bench.hpp"
 #include "server/smtp_deadline.hpp"
 #include "tests/dialogue/dialogue.hpp"
 #include "tests/dialogue/fake_tls.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -31,6 +33,8 @@ struct Stage {
                          .cuts_segments = true});
   }
 
+  void protect() { tls = protection.emplace(&world.clock).server.get(); }
+
   const Script* script;
   std::string path;  ///< of its file
   Serve serve;
@@ -40,9 +44,13 @@ struct Stage {
   net::ScratchPool scratch;
   gate::SessionCounts counts{gate::Settings{}};
   Signal drain;
-  FakeTlsServer tls;
+  FakeTlsServer fake_tls;
+  std::optional<net::Protection> protection;  ///< real TLS in place of that
+  net::TlsServer* tls = &fake_tls;
   Signal stop;
   std::vector<std::string> taken;
+  std::vector<std::string> senders;  ///< asked about
+  std::size_t logins = 0;            ///< that were right
   std::vector<std::string> mistakes;
   std::size_t contents = 0;
   Transcript transcript;
@@ -52,7 +60,16 @@ struct Stage {
 inline Task<void> serve_one(Stage* stage, std::unique_ptr<net::Listener> listener) {
   Result<std::unique_ptr<net::Stream>> stream = co_await listener->accept(&stage->stop);
   check(stream.has_value(), "dialogue: accept");
-  if (stage->script->tls == Script::Tls::from_start) *stream = std::make_unique<FakeTlsStream>(std::move(*stream));
+  if (stage->script->tls == Script::Tls::from_start && !stage->protection) {
+    *stream = std::make_unique<FakeTlsStream>(std::move(*stream));
+  } else if (stage->script->tls == Script::Tls::from_start) {
+    std::string alpn;
+    const SteadyTime until = stage->world.clock.steady() + kServerSilence;
+    Result<std::unique_ptr<net::Stream>> secured =
+        co_await stage->tls->accept(std::move(*stream), std::move(alpn), until);
+    check(secured.has_value(), "dialogue: the handshake");
+    *stream = std::move(*secured);
+  }
   co_await stage->serve(stage, std::move(*stream));
 }
 
@@ -74,6 +91,30 @@ inline Task<void> read_until(Stage* stage, net::Stream* stream, const Step* enou
   }
 }
 
+/// The client's part of the handshake, as the stage has it. Gives what is wrong, or an empty text.
+inline Task<std::string> shake_hands(Stage* stage, std::unique_ptr<net::Stream>* stream) {
+  const SteadyTime until = stage->world.clock.steady() + kServerSilence;
+  std::string wrong;
+  if (!stage->protection) {
+    const Result<void> written = co_await (*stream)->write(kFakeHello, until);
+    (void)written;  // the server's part, which is awaited, says whether it went well
+    const std::string line(kFakeHello.substr(0, kFakeHello.size() - 2));
+    const Step hello{.kind = Step::Kind::server_line, .octets = line};
+    co_await read_until(stage, stream->get(), &hello);
+    wrong = stage->transcript.compare(hello);
+    co_return wrong;
+  }
+  net::TlsAsk ask{.name = "mx.example.test"};
+  Result<std::unique_ptr<net::Stream>> secured =
+      co_await stage->protection->client->connect(std::move(*stream), std::move(ask), until);
+  if (secured) {
+    *stream = std::move(*secured);
+  } else {
+    wrong = "handshake: " + describe(secured.error());
+  }
+  co_return wrong;
+}
+
 inline Task<Result<void>> play_step(Stage* stage, std::unique_ptr<net::Stream>* stream, const Step* step) {
   const auto wrong = [&](std::string_view what) {
     stage->mistakes.push_back(fmt::format("line {}: {}", step->line, what));
@@ -93,14 +134,9 @@ inline Task<Result<void>> play_step(Stage* stage, std::unique_ptr<net::Stream>* 
       break;
     }
     case Step::Kind::handshake: {
-      const Result<void> written = co_await (*stream)->write(kFakeHello, stage->world.clock.steady() + kServerSilence);
-      (void)written;  // the server's part, which is awaited, says whether it went well
-      const Step hello{.kind = Step::Kind::server_line,
-                       .octets = std::string(kFakeHello.substr(0, kFakeHello.size() - 2)),
-                       .line = step->line};
-      co_await read_until(stage, stream->get(), &hello);
-      const std::string different = stage->transcript.compare(hello);
+      const std::string different = co_await shake_hands(stage, stream);
       if (!different.empty()) wrong(different);
+      if (!*stream) co_return error(Error::closed, "dialogue", different);
       break;
     }
     case Step::Kind::content_taken:
@@ -154,6 +190,10 @@ inline Task<Result<void>> play(Stage* stage) {
         co_await (*stream)->write("EHLO early.example\r\n", stage->world.clock.steady() + kServerSilence);
     if (!said) co_return fail(said);
   }
+  if (stage->protection && stage->script->tls == Script::Tls::from_start) {
+    std::string wrong = co_await shake_hands(stage, &*stream);
+    if (!wrong.empty()) stage->mistakes.push_back(std::move(wrong));
+  }
   for (const Step& step : stage->script->steps) {
     const Result<void> played = co_await play_step(stage, &*stream, &step);
     if (!played) co_return fail(played);
@@ -162,13 +202,25 @@ inline Task<Result<void>> play(Stage* stage) {
   co_return Result<void>{};
 }
 
+/// The files in which TLS begins.
+[[nodiscard]] inline std::vector<std::string> tls_files(const std::string& folder) {
+  std::vector<std::string> files = script_files(folder);
+  std::erase_if(files, [](const std::string& path) {
+    const Result<Script> script = read_script(path);
+    const auto begins = [](const Step& step) { return step.kind == Step::Kind::handshake; };
+    return !script || (script->tls != Script::Tls::from_start && std::ranges::none_of(script->steps, begins));
+  });
+  return files;
+}
+
 /// Plays the file under three seeds; what is wrong is a failure of the test.
-inline void play_over_network(const std::string& path, Stage::Serve serve) {
+inline void play_over_network(const std::string& path, Stage::Serve serve, bool real_tls = false) {
   const Result<Script> script = read_script(path);
   ASSERT_TRUE(script) << describe(script.error());
   SCOPED_TRACE(path + ": " + script->rule);
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     Stage stage(&*script, serve, seed, path);
+    if (real_tls) stage.protect();
     const Result<void> played = test::run(stage.world, play(&stage));
     ASSERT_TRUE(played) << describe(played.error());
     stage.world.run_until_still();
