@@ -139,6 +139,7 @@ void Session::State::on_fetch_failed(const FetchFailed& event, Actions& out) {
   // Half a message must not look like a whole one: no final dot, the connection ends.
   if (begun) return hang_up(out);
   say("-ERR [SYS/TEMP] " + printable_ascii(event.text, kReplyTextOctetsMax));
+  if (event.hang_up) hang_up(out);
 }
 
 void Session::State::on_deleted(const Deleted& event, Actions& out) {

@@ -70,6 +70,7 @@ struct Chunk {
 };
 struct FetchFailed {
   std::string text;
+  bool hang_up = false;  ///< nothing more is given to this session
 };
 struct Deleted {
   bool all = true;  ///< false: some or all of them remain (1939 §6)

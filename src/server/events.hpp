@@ -3,6 +3,7 @@
 
 #include "core/events.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,8 @@ struct MessageAccepted {
   std::string_view ip;
   std::uint64_t size_octets;
   std::size_t recipients;
+  std::string_view tls;  ///< version and cipher; empty: not protected
+  std::string login;     ///< whose account it is; empty: nobody has logged in
   std::string from;
   std::string_view hello;
   std::string_view message_id;
@@ -57,6 +60,8 @@ struct MessageAccepted {
     sink.add("ip", ip);
     sink.add("size", size_octets);
     sink.add("recipients", recipients);
+    if (!tls.empty()) sink.add("tls", tls);
+    if (!login.empty()) sink.add("login", login);
     sink.add("from", from);
     sink.add("hello", hello);
     sink.add("message_id", message_id);
@@ -84,6 +89,49 @@ struct LoginSucceeded {
   static constexpr std::string_view kName = "auth.succeeded";
   static constexpr Level kLevel = Level::info;
   std::string_view ip;
+  std::uint16_t port;  ///< the peer's
+  std::string_view service;
+  std::string_view mechanism;
+  std::string_view tls;  ///< version; "none"
+  std::string account;
+  std::string_view credential;  ///< the name of an app password; empty: the account's own
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("port", port);
+    sink.add("service", service);
+    sink.add("mechanism", mechanism);
+    sink.add("tls", tls);
+    sink.add("account", account);
+    if (!credential.empty()) sink.add("credential", credential);
+  }
+};
+
+struct LoginFailed {
+  static constexpr std::string_view kName = "auth.failed";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view ip;
+  std::uint16_t port;  ///< the peer's
+  std::string_view service;
+  std::string_view mechanism;
+  std::string_view tls;
+  std::string_view why;  ///< "denied", "malformed", "banned", or why the directory cannot be asked
+  std::string_view login;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("port", port);
+    sink.add("service", service);
+    sink.add("mechanism", mechanism);
+    sink.add("tls", tls);
+    sink.add("why", why);
+    sink.add("login", login);
+  }
+};
+
+/// What let a session in was taken back; it ends.
+struct LoginRevoked {
+  static constexpr std::string_view kName = "auth.revoked";
+  static constexpr Level kLevel = Level::info;
+  std::string_view ip;
   std::string_view service;
   std::string account;
   void fields(FieldSink& sink) const {
@@ -93,18 +141,17 @@ struct LoginSucceeded {
   }
 };
 
-struct LoginFailed {
-  static constexpr std::string_view kName = "auth.failed";
+/// Nobody logs in from there for a while, but who did before (gate::LoginGuard).
+struct NetworkBanned {
+  static constexpr std::string_view kName = "auth.banned";
   static constexpr Level kLevel = Level::warn;
-  std::string_view ip;
-  std::string_view service;
-  std::string_view why;
-  std::string_view login;
+  std::string_view network;
+  unsigned failures;
+  std::string until;
   void fields(FieldSink& sink) const {
-    sink.add("ip", ip);
-    sink.add("service", service);
-    sink.add("why", why);
-    sink.add("login", login);
+    sink.add("network", network);
+    sink.add("failures", failures);
+    sink.add("until", until);
   }
 };
 

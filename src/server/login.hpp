@@ -5,6 +5,7 @@
 #include "core/metrics.hpp"
 #include "core/random.hpp"
 #include "core/secret.hpp"
+#include "core/signal.hpp"
 #include "core/task.hpp"
 #include "directory/directory.hpp"
 #include "gate/login_guard.hpp"
@@ -20,6 +21,19 @@
 
 namespace postrider::server {
 
+inline constexpr unsigned kFailedLoginsMax = 5;  // LIMITS.md "Accounts": of a session
+
+/// `postrider_logins_total` of a service: how logins ended.
+struct LoginMetrics {
+  LoginMetrics(Metrics* metrics, std::string_view service);
+  Metric* succeeded;
+  Metric* wrong;
+  Metric* malformed;  ///< not what the mechanism has
+  Metric* unknown;    ///< no such mechanism here
+  Metric* later;      ///< the directory could not be asked
+  Metric* banned;
+};
+
 /// What the logins of a listener share. Outlives them.
 struct LoginService {
   directory::Directory* directory;
@@ -31,8 +45,13 @@ struct LoginService {
   directory::Scope scope;
   bool plaintext_auth = false;  ///< also without TLS
   bool scram_sha_1 = false;     ///< SCRAM-SHA-1 is offered
+  LoginMetrics metrics;
+  Signal* drain = nullptr;  ///< ends the waits of slowed answers: the server stops
 };
 
+/// What a login waits for is waited in the session's own coroutine, once the password was looked at: so no more answers
+/// wait than there are sessions, and right and wrong ones alike. `postrider_logins_total`, `auth.failed`,
+/// `auth.succeeded`, `auth.banned` say what became of it.
 class Login {
  public:
   struct Challenged {
@@ -49,7 +68,7 @@ class Login {
       later,      ///< 454 4.7.0: the directory cannot be read, or the peer is banned
     };
     Why why = Why::wrong;
-    bool hang_up = false;  ///< it was the fifth: 421 4.7.0
+    bool hang_up = false;  ///< it was the fifth, or the server stops: 421 4.7.0
   };
   using Step = std::variant<Challenged, Granted, Refused>;
 

@@ -1,7 +1,6 @@
 #include "server/maildrop.hpp"
 
 #include "core/await.hpp"
-#include "sasl/plain.hpp"
 #include "server/events.hpp"
 #include "store/content.hpp"
 
@@ -21,29 +20,50 @@ pop3::Event refused(std::string_view code, std::string text) {
   return pop3::LoginRefused{.code = code, .text = std::move(text)};
 }
 
+/// 3206: AUTH says that other credentials are needed, SYS/TEMP that these may do later.
+pop3::Event to_event(const Login::Refused& refusal) {
+  using Why = Login::Refused::Why;
+  pop3::LoginRefused out{.code = "AUTH", .text = "invalid credentials", .hang_up = refusal.hang_up};
+  switch (refusal.why) {
+    case Why::wrong: break;
+    case Why::malformed: out.text = "not what the mechanism has"; break;
+    case Why::unknown: out.text = "no such mechanism here"; break;
+    case Why::later:
+      out.code = "SYS/TEMP";
+      out.text = "try again later";
+      break;
+  }
+  return out;
+}
+
 class Maildrop final : public Pop3Answers {
  public:
   Maildrop(const Pop3Service* service, const net::Endpoint& peer, std::shared_ptr<void> held)
-      : held_(std::move(held)), service_(service), peer_ip_(peer.address.to_text()) {
+      : held_(std::move(held)), service_(service), peer_ip_(peer.address.to_text()), login_(service->login, peer) {
     service->sessions->add();
   }
 
-  void secured(const net::Stream* /*stream*/) override {}
+  void secured(const net::Stream* stream) override { login_.secured(stream); }
 
   Task<std::optional<pop3::Event>> take(pop3::Action action) override {
     std::optional<pop3::Event> answer;
-    if (auto* const login = std::get_if<pop3::AskLogin>(&action)) {
-      answer = co_await log_in(std::move(login->login), std::move(login->password));
-    } else if (std::holds_alternative<pop3::AskConnect>(action)) {
-      answer = pop3::Offered{.mechanisms = {"PLAIN"}};
+    if (std::holds_alternative<pop3::AskConnect>(action)) {
+      pop3::Offered offered;
+      offered.mechanisms = co_await login_.mechanisms();
+      answer = std::move(offered);
+    } else if (auto* const login = std::get_if<pop3::AskLogin>(&action)) {
+      Login::Step step = co_await login_.with_password(std::move(login->login), std::move(login->password));
+      answer = co_await after(std::move(step));
     } else if (auto* const auth = std::get_if<pop3::AskAuth>(&action)) {
-      if (auth->initial) {
-        answer = co_await log_in_plain(std::move(*auth->initial));
-      } else {
-        answer = pop3::Challenged{};
-      }
+      Login::Step step = co_await login_.begin(std::move(auth->mechanism), std::move(auth->initial));
+      answer = co_await after(std::move(step));
     } else if (auto* const response = std::get_if<pop3::AskAuthResponse>(&action)) {
-      answer = co_await log_in_plain(std::move(response->response));
+      Login::Step step = co_await login_.respond(std::move(response->response));
+      answer = co_await after(std::move(step));
+    } else if (std::holds_alternative<pop3::AuthCancelled>(action)) {
+      login_.cancel();
+    } else if (is_revoked() && needs_right(action)) {
+      answer = revoked(action);
     } else if (auto* const fetch = std::get_if<pop3::Fetch>(&action)) {
       reader_.emplace(service_->store, messages_[fetch->index].content);
       answer = co_await next_chunk();
@@ -59,22 +79,17 @@ class Maildrop final : public Pop3Answers {
   }
 
  private:
-  Task<pop3::Event> log_in_plain(Secret message) {
-    Result<sasl::PlainCredentials> parsed = sasl::parse_plain(message.reveal());
-    if (!parsed) co_return refused("AUTH", "invalid credentials");
-    co_return co_await log_in(std::move(parsed->authcid), std::move(parsed->password));
+  /// What the engine hears of a step of the login.
+  Task<pop3::Event> after(Login::Step step) {
+    if (auto* const challenge = std::get_if<Login::Challenged>(&step))
+      co_return pop3::Challenged{.octets = std::move(challenge->octets)};
+    if (const auto* const refusal = std::get_if<Login::Refused>(&step)) co_return to_event(*refusal);
+    grant_ = std::move(std::get<Login::Granted>(step).grant);
+    co_return co_await open();
   }
 
-  Task<pop3::Event> log_in(std::string login, Secret password) {
-    const Result<directory::Account> account = co_await service_->directory->authenticate(login, std::move(password));
-    if (!account) {
-      const bool denied = account.error().code == Error::denied;
-      service_->events->emit(
-          LoginFailed{.ip = peer_ip_, .service = "pop3", .why = name_of(account.error().code), .login = login});
-      if (denied) co_return refused("AUTH", "invalid credentials");
-      co_return refused("SYS/TEMP", "try again later");
-    }
-    Result<mailbox::Mailbox> inbox = co_await service_->mailboxes->open_inbox(account->id);
+  Task<pop3::Event> open() {
+    Result<mailbox::Mailbox> inbox = co_await service_->mailboxes->open_inbox(grant_->account().id);
     if (!inbox) {
       co_return refused("SYS/TEMP", "the mailbox cannot be read, try again later");
     }
@@ -88,7 +103,6 @@ class Maildrop final : public Pop3Answers {
       lock_.reset();
       co_return refused("SYS/TEMP", "the mailbox cannot be read, try again later");
     }
-    account_ = account->id;
     messages_ = std::move(*messages);
     pop3::LoggedIn view;
     view.messages.reserve(messages_.size());
@@ -97,8 +111,21 @@ class Maildrop final : public Pop3Answers {
                                                         message.uid),  // 9051 §2.3.1.1: never used again
                                .size_octets = message.content.size_octets()});
     }
-    service_->events->emit(LoginSucceeded{.ip = peer_ip_, .service = "pop3", .account = account->address.text()});
     co_return view;
+  }
+
+  /// The account was disabled or removed, has another password, or the app password is no more.
+  [[nodiscard]] bool is_revoked() const { return grant_ && !grant_->holds(); }
+  [[nodiscard]] static bool needs_right(const pop3::Action& action) {
+    return std::holds_alternative<pop3::Fetch>(action) || std::holds_alternative<pop3::Continue>(action) ||
+           std::holds_alternative<pop3::DeleteMessages>(action);
+  }
+  pop3::Event revoked(const pop3::Action& action) {
+    reader_.reset();
+    service_->events->emit(
+        LoginRevoked{.ip = peer_ip_, .service = service_->login->service, .account = grant_->account().address.text()});
+    if (std::holds_alternative<pop3::DeleteMessages>(action)) return pop3::Deleted{.all = false};
+    return pop3::FetchFailed{.text = "the login holds no longer", .hang_up = true};
   }
 
   Task<pop3::Event> next_chunk() {
@@ -131,7 +158,7 @@ class Maildrop final : public Pop3Answers {
   Task<Result<void>> expunge(std::vector<mailbox::Message> batch) {
     Result<void> result = error(Error::conflict, "pop3.expunge");
     for (int tries = 0; tries < kConflictsMax && !result && result.error().code == Error::conflict; ++tries) {
-      Result<mailbox::Mailbox> inbox = co_await service_->mailboxes->open_inbox(account_);
+      Result<mailbox::Mailbox> inbox = co_await service_->mailboxes->open_inbox(grant_->account().id);
       if (!inbox) co_return fail(inbox);
       store::Transaction transaction;
       const Result<void> staged = mailbox::stage_expunge(transaction, *inbox, batch);
@@ -147,7 +174,8 @@ class Maildrop final : public Pop3Answers {
   std::shared_ptr<void> held_;
   const Pop3Service* service_;
   std::string peer_ip_;
-  mail::AccountId account_{};
+  Login login_;
+  std::shared_ptr<const directory::Grant> grant_;
   std::unique_ptr<mailbox::ExclusiveLock> lock_;
   std::vector<mailbox::Message> messages_;
   std::optional<store::ContentReader> reader_;

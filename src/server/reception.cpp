@@ -1,6 +1,7 @@
 #include "server/reception.hpp"
 
 #include "core/await.hpp"
+#include "core/check.hpp"
 #include "core/text.hpp"
 #include "mail/trace_fields.hpp"
 #include "server/events.hpp"
@@ -38,6 +39,19 @@ gate::Verdict to_verdict(Reply reply, std::string_view rule) {
           .rule = std::string(rule)};
 }
 
+/// 4954 §6, 4.7; 5248.
+Reply to_reply(const Login::Refused& refused) {
+  using Why = Login::Refused::Why;
+  if (refused.hang_up) return {.code = 421, .enhanced = "4.7.0", .text = "too many failed logins, goodbye"};
+  switch (refused.why) {
+    case Why::wrong: return {.code = 535, .enhanced = "5.7.8", .text = "authentication credentials invalid"};
+    case Why::malformed: return {.code = 501, .enhanced = "5.5.2", .text = "not what the mechanism has"};
+    case Why::unknown: return {.code = 504, .enhanced = "5.5.4", .text = "no such mechanism here"};
+    case Why::later: break;
+  }
+  return {.code = 454, .enhanced = "4.7.0", .text = "temporary authentication failure, try again later"};
+}
+
 /// What makes two targets the same: one mailbox has several addresses.
 std::string name_of(const directory::Target& target) {
   return target.account ? fmt::format("mailbox {}", std::to_underlying(*target.account)) : target.address.text();
@@ -59,23 +73,25 @@ struct Transaction {
 class Reception final : public SmtpAnswers {
  public:
   Reception(const SmtpService* service, Peer peer)
-      : service_(service),
-        held_(std::move(peer.held)),
-        place_(peer.place),
-        peer_ip_(text_of(peer.shown())),
-        may_relay_(contains(service->relay_from, peer.real)),
-        may_xclient_(contains(service->xclient_from, peer.real) && contains(service->xclient_from, peer.shown())) {
-    identity_.in_relay_network = may_relay_ && contains(service->relay_from, peer.shown());
-    if (service->role == gate::ListenerRole::submission) identity_.local_user = peer.local_user;
-    if (identity_.local_user) identity_.login = fmt::format("uid:{}", *identity_.local_user);
+      : service_(service), peer_(std::move(peer)), may_relay_(contains(service->relay_from, peer_.real)) {
+    begin();
     service_->metrics.sessions->add();
   }
 
-  void secured(const net::Stream* /*stream*/) override {}
+  void secured(const net::Stream* stream) override {
+    begin();
+    const std::optional<net::TlsFacts> facts = stream->tls();
+    if (facts) tls_ = fmt::format("{} {}", facts->version, facts->cipher);
+    stream_ = stream;
+    if (login_) login_->secured(stream);
+  }
 
   Task<std::optional<smtp::Event>> take(smtp::Action action, smtp::HelloKind hello_kind) override {
     std::optional<smtp::Answered> answer;
-    if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {
+    if (is_login(action)) co_return co_await log_in(std::move(action));
+    if (is_revoked() && needs_right(action)) {
+      answer.emplace().reply = revoked();
+    } else if (auto* const chunk = std::get_if<smtp::AppendContent>(&action)) {
       co_await append(std::move(chunk->octets));
     } else if (auto* const recipient = std::get_if<smtp::AskRecipient>(&action)) {
       answer.emplace().reply = co_await check_recipient(std::move(recipient->address), std::move(recipient->request));
@@ -94,7 +110,7 @@ class Reception final : public SmtpAnswers {
       answer.emplace().reply = {.code = 250, .enhanced = {}, .text = service_->engine.hostname};
       answer->now = service_->clock->wall();
     } else if (std::holds_alternative<smtp::AskConnect>(action)) {
-      answer = greeting();
+      answer = co_await greeting();
     } else if (const auto* const claimed = std::get_if<smtp::AskXclient>(&action)) {
       answer.emplace().reply = take_over(claimed->attributes);
     } else if (const auto* const reached = std::get_if<smtp::LimitReached>(&action)) {
@@ -115,18 +131,92 @@ class Reception final : public SmtpAnswers {
   }
 
   [[nodiscard]] bool is_lmtp() const { return service_->engine.protocol == smtp::Protocol::lmtp; }
-  [[nodiscard]] std::string_view service_name() const { return is_lmtp() ? "lmtp" : "smtp"; }
+  [[nodiscard]] std::string_view service_name() const { return service_->name; }
 
-  [[nodiscard]] smtp::Answered greeting() const {
+  /// A session of which nothing is known but its peer. Again behind STARTTLS: what was said in the clear may have been
+  /// anybody's word (SECURITY R5).
+  void begin() {
+    const net::Endpoint& shown = peer_.shown();
+    peer_ip_ = text_of(shown);
+    may_xclient_ = contains(service_->xclient_from, peer_.real) && contains(service_->xclient_from, shown);
+    identity_ = {};
+    identity_.in_relay_network = may_relay_ && contains(service_->relay_from, shown);
+    if (service_->role == gate::ListenerRole::submission) identity_.local_user = peer_.local_user;
+    if (identity_.local_user) identity_.login = fmt::format("uid:{}", *identity_.local_user);
+    xclient_.reset();
+    hello_.clear();
+    transaction_.reset();
+    grant_.reset();
+    expect_login_of(shown);
+  }
+  /// Failed logins are counted as that peer's from now on.
+  void expect_login_of(net::Endpoint peer) {
+    if (service_->login == nullptr) return;
+    login_ = std::make_unique<Login>(service_->login, std::move(peer));
+    if (stream_ != nullptr) login_->secured(stream_);
+  }
+
+  [[nodiscard]] smtp::PeerRights rights() const {
+    const bool is_trusted = identity_.in_relay_network || identity_.is_own();
+    return {.trusted = is_trusted,
+            .xclient = may_xclient_ && !identity_.account,
+            .bare_newline = is_trusted ? service_->bare_newline : smtp::BareNewline::reject,
+            .mechanisms = {},
+            .may_submit = identity_.is_own()};
+  }
+
+  Task<smtp::Answered> greeting() {
     smtp::Answered answer;
     const bool lmtp = is_lmtp();
     answer.reply = {.code = 220,
                     .enhanced = {},
                     .text = service_->engine.hostname + (lmtp ? " LMTP Postrider" : " ESMTP Postrider")};
-    answer.rights = {.trusted = identity_.in_relay_network || identity_.local_user,
-                     .xclient = may_xclient_,
-                     .bare_newline = identity_.in_relay_network ? service_->bare_newline : smtp::BareNewline::reject};
-    return answer;
+    answer.rights = rights();
+    if (login_) answer.rights.mechanisms = co_await login_->mechanisms();
+    co_return answer;
+  }
+
+  [[nodiscard]] static bool is_login(const smtp::Action& action) {
+    return std::holds_alternative<smtp::AskAuth>(action) || std::holds_alternative<smtp::AskAuthResponse>(action) ||
+           std::holds_alternative<smtp::AuthCancelled>(action);
+  }
+  /// Of the actions that do so when `is_login`.
+  Task<std::optional<smtp::Event>> log_in(smtp::Action action) {
+    check(login_ != nullptr, "smtp: AUTH where none was offered");
+    Login::Step step;
+    if (auto* const auth = std::get_if<smtp::AskAuth>(&action)) {
+      step = co_await login_->begin(std::move(auth->mechanism), std::move(auth->initial));
+    } else if (auto* const response = std::get_if<smtp::AskAuthResponse>(&action)) {
+      step = co_await login_->respond(std::move(response->response));
+    } else {
+      login_->cancel();
+      co_return std::nullopt;
+    }
+    co_return after_login(std::move(step));
+  }
+  smtp::Event after_login(Login::Step step) {
+    if (auto* const challenge = std::get_if<Login::Challenged>(&step))
+      return smtp::Challenged{.octets = std::move(challenge->octets)};
+    if (const auto* const refused = std::get_if<Login::Refused>(&step))
+      return smtp::Answered{.reply = to_reply(*refused)};
+    grant_ = std::move(std::get<Login::Granted>(step).grant);
+    identity_.account = grant_->account().id;
+    identity_.login = grant_->account().address.text();
+    return smtp::Answered{.reply = {.code = 235, .enhanced = "2.7.0", .text = "authentication successful"},
+                          .rights = rights()};
+  }
+
+  /// The account was disabled or removed, has another password, or the app password is no more.
+  [[nodiscard]] bool is_revoked() const { return grant_ && !grant_->holds(); }
+  /// Asks for something that only who may can have.
+  [[nodiscard]] static bool needs_right(const smtp::Action& action) {
+    return std::holds_alternative<smtp::AskSender>(action) || std::holds_alternative<smtp::AskRecipient>(action) ||
+           std::holds_alternative<smtp::EndContent>(action);
+  }
+  Reply revoked() {
+    service_->events->emit(
+        LoginRevoked{.ip = peer_ip_, .service = service_name(), .account = grant_->account().address.text()});
+    return {.code = 421, .enhanced = "4.7.0", .text = "the login holds no longer, goodbye"};
   }
 
   /// XCLIENT: from now on the session is counted, judged and logged as that client's.
@@ -137,7 +227,7 @@ class Reception final : public SmtpAnswers {
     } else if (attributes.address) {
       const Result<net::Address> address = net::Address::parse(*attributes.address);
       if (!address) return {.code = 501, .enhanced = "5.5.4", .text = "ADDR is no address"};
-      if (!place_->move_to(address->octets())) {
+      if (!peer_.place->move_to(address->octets())) {
         service_->metrics.limits->reached("connections_per_ip");
         service_->events->emit(SessionRefused{
             .ip = address->to_text(), .service = service_name(), .why = postrider::name_of(Error::denied)});
@@ -146,9 +236,13 @@ class Reception final : public SmtpAnswers {
       peer_ip_ = address->to_text();
       const net::Endpoint claimed{.address = *address, .port = 0, .unix_path = {}};
       identity_.in_relay_network = may_relay_ && contains(service_->relay_from, claimed);
+      expect_login_of(claimed);
       // A proxy that hands its stream on to the client must not hand its right on with it.
       may_xclient_ = may_xclient_ && contains(service_->xclient_from, claimed);
     }
+    grant_.reset();
+    identity_.account.reset();
+    identity_.login.clear();
     if (!xclient_) xclient_ = std::make_unique<Xclient>();
     if (attributes.hello) {
       xclient_->hello = attributes.hello;
@@ -159,13 +253,21 @@ class Reception final : public SmtpAnswers {
     return {.code = 220, .enhanced = {}, .text = "Ok"};
   }
 
-  /// The keyword of a Received field's `with` (3848, 6531 §3.7.3).
-  [[nodiscard]] std::string_view protocol_keyword() const {
-    const bool utf8 = transaction_->request.utf8 == mail::Utf8::yes;
-    if (is_lmtp()) return utf8 ? "UTF8LMTP" : "LMTP";
-    if (utf8) return "UTF8SMTP";
+  [[nodiscard]] std::string protocol_keyword() const {
     const bool is_extended = hello_kind_ == smtp::HelloKind::ehlo;
-    return (xclient_ ? xclient_->is_extended.value_or(is_extended) : is_extended) ? "ESMTP" : "SMTP";
+    return mail::protocol_keyword({.is_lmtp = is_lmtp(),
+                                   .is_extended = xclient_ ? xclient_->is_extended.value_or(is_extended) : is_extended,
+                                   .is_utf8 = transaction_->request.utf8 == mail::Utf8::yes,
+                                   .is_secured = !tls_.empty(),
+                                   .is_authenticated = grant_ != nullptr});
+  }
+
+  /// For people: address, EHLO, TLS, login.
+  [[nodiscard]] std::string client_text() const {
+    std::string out = peer_ip_ + ' ' + hello_;
+    if (!tls_.empty()) out += ' ' + tls_;
+    if (!identity_.login.empty()) out += " login " + identity_.login;
+    return out;
   }
 
   Task<Reply> check_sender(std::uint64_t size_octets) {
@@ -344,6 +446,8 @@ class Reception final : public SmtpAnswers {
                                              .ip = peer_ip_,
                                              .size_octets = entry.content.body.size_octets,
                                              .recipients = entry.recipients.size(),
+                                             .tls = tls_,
+                                             .login = identity_.login,
                                              .from = entry.reverse_path.text(),
                                              .hello = hello_,
                                              .message_id = headers->first("Message-ID")});
@@ -365,7 +469,7 @@ class Reception final : public SmtpAnswers {
                           .report_to = report_to(),
                           .request = transaction.request,
                           .arrival = arrival,
-                          .client = peer_ip_ + ' ' + hello_,
+                          .client = client_text(),
                           .login = identity_.login};
     if (is_burst) entry.held = queue::HeldWhy::burst;
     entry.content.prefix = mail::received_field({.hello = hello_,
@@ -373,7 +477,8 @@ class Reception final : public SmtpAnswers {
                                                  .client_ip = peer_ip_ == kLocalPeer ? std::string() : peer_ip_,
                                                  .local_user = identity_.local_user,
                                                  .by = service_->engine.hostname,
-                                                 .protocol = std::string(protocol_keyword()),
+                                                 .protocol = protocol_keyword(),
+                                                 .tls = tls_,
                                                  .queue_id = entry.id.text(),
                                                  .for_address = transaction.only_recipient,
                                                  .utf8 = transaction.request.utf8,
@@ -415,14 +520,16 @@ class Reception final : public SmtpAnswers {
   };
 
   const SmtpService* service_;
-  std::shared_ptr<void> held_;
-  gate::SessionCounts::Place* place_;
+  Peer peer_;
+  const net::Stream* stream_ = nullptr;  // where TLS protects it
+  std::string tls_;                      // version and cipher
+  std::unique_ptr<Login> login_;         // where there is one to be had
+  std::shared_ptr<const directory::Grant> grant_;
   std::unique_ptr<Xclient> xclient_;
   std::string peer_ip_;
-  bool may_relay_;    // by the connection's own address
-  bool may_xclient_;  // by that and by what PROXY and XCLIENT said
+  bool may_relay_;            // by the connection's own address
+  bool may_xclient_ = false;  // by that and by what PROXY and XCLIENT said
   gate::SessionIdentity identity_;
-  std::shared_ptr<const directory::Grant> grant_;
   std::string hello_;
   smtp::HelloKind hello_kind_ = smtp::HelloKind::helo;
   std::unique_ptr<Transaction> transaction_;

@@ -6,6 +6,7 @@
 #include "gate/gate.hpp"
 #include "net/net.hpp"
 #include "queue/queue.hpp"
+#include "server/login.hpp"
 #include "server/signing.hpp"
 #include "server/smtp_driver.hpp"
 #include "server/submission.hpp"
@@ -57,6 +58,8 @@ struct SmtpService {
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;  ///< of who may relay
   SmtpMetrics metrics;
   const SubmissionService* submission = nullptr;  ///< of what our own people send; nullptr: nobody does
+  std::string_view name = "smtp";                 ///< of the service, in events
+  const LoginService* login = nullptr;            ///< null: nobody logs in (SECURITY R10: no AUTH on port 25)
 };
 
 /// Who a session is with.

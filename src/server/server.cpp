@@ -62,6 +62,22 @@ gate::ListenerRole role_of(Service service) {
   return service == Service::smtp ? gate::ListenerRole::relay_in : gate::ListenerRole::submission;
 }
 
+/// What a login there is for; nullopt: there are none.
+std::optional<directory::Scope> scope_of(Service service) {
+  switch (without_tls(service)) {
+    case Service::submission: return directory::Scope::submission;
+    case Service::pop3: return directory::Scope::pop3;
+    case Service::smtp:
+    case Service::submissions:
+    case Service::submit:
+    case Service::lmtp:
+    case Service::pop3s:
+    case Service::http:
+    case Service::https: break;
+  }
+  return std::nullopt;
+}
+
 constexpr Duration kRefusalWrite = std::chrono::seconds(5);
 constexpr Duration kProxyHeaderWait = std::chrono::seconds(10);
 constexpr Duration kAcceptAgain = std::chrono::milliseconds(50);  // after a failure that may pass
@@ -158,6 +174,26 @@ struct Server::Inside {
     std::optional<Pop3Drive> pop3_drive = {};
   };
 
+  /// nullptr: nobody logs in there (SECURITY R10: no AUTH on port 25).
+  const LoginService* open_logins(const Listen& listen) {
+    const std::optional<directory::Scope> scope = scope_of(listen.service);
+    if (!scope) return nullptr;
+    return login_services
+        .emplace_back(
+            std::make_unique<LoginService>(LoginService{.directory = &directory,
+                                                        .guard = &login_guard,
+                                                        .events = doors.events,
+                                                        .clock = doors.clock,
+                                                        .random = doors.random,
+                                                        .service = name_of(listen.service),
+                                                        .scope = *scope,
+                                                        .plaintext_auth = listen.cleartext == pop3::Cleartext::allowed,
+                                                        .scram_sha_1 = listen.scram_sha_1,
+                                                        .metrics = LoginMetrics(doors.metrics, name_of(listen.service)),
+                                                        .drain = &draining}))
+        .get();
+  }
+
   void open(const Listen& listen, std::vector<std::unique_ptr<net::Listener>> listeners) {
     const SmtpService* smtp = nullptr;
     const Pop3Service* pop3 = nullptr;
@@ -175,14 +211,16 @@ struct Server::Inside {
                                                                          .xclient_from = listen.xclient_from,
                                                                          .bare_newline = listen.bare_newline,
                                                                          .metrics = smtp_metrics,
-                                                                         .submission = &submission}))
+                                                                         .submission = &submission,
+                                                                         .name = name_of(listen.service),
+                                                                         .login = open_logins(listen)}))
                  .get();
     } else if (without_tls(listen.service) == Service::pop3) {
       pop3 = pop3_services
                  .emplace_back(std::make_unique<Pop3Service>(
                      Pop3Service{.store = doors.store,
                                  .events = doors.events,
-                                 .directory = &directory,
+                                 .login = open_logins(listen),
                                  .mailboxes = &mailboxes,
                                  .engine = {.hostname = settings.hostname, .cleartext = listen.cleartext},
                                  .sessions = pop3_sessions}))
@@ -417,6 +455,7 @@ struct Server::Inside {
   Metric* pop3_sessions;
   std::vector<Shard*> shards;
   std::map<Shard*, net::ScratchPool> scratch;
+  std::vector<std::unique_ptr<LoginService>> login_services;
   std::vector<std::unique_ptr<SmtpService>> smtp_services;
   std::vector<std::unique_ptr<Pop3Service>> pop3_services;
   std::vector<Door> doors_open;
