@@ -252,8 +252,10 @@ TEST_P(TlsInjection, OctetsInTheClearAmongProtectedOnesEndTheSession) {
   }
 }
 
+enum class Drain : std::uint8_t { never, meanwhile };
+
 /// Asks for TLS and says `said`, then nothing. Gives how long the server puts up with it.
-Task<Duration> stay_silent(World* world, std::string said) {
+Task<Duration> stay_silent(World* world, std::string said, Drain drain) {
   std::shared_ptr<net::Stream> stream = co_await connect(world);
   std::string start = world->protocol->start;
   co_await say(world, stream.get(), std::move(start));
@@ -261,6 +263,7 @@ Task<Duration> stay_silent(World* world, std::string said) {
   check(reply.starts_with(world->protocol->ready), "attack: TLS begins");
   co_await say(world, stream.get(), std::move(said));
   const SteadyTime begun = world->in(0s);
+  if (drain == Drain::meanwhile) world->stage.drain.set();
   co_await dialogue::read_until(&world->stage, stream.get(), nullptr);
   check(world->stage.closed, "attack: closed");
   co_return world->in(0s) - begun;
@@ -270,11 +273,19 @@ TEST_P(TlsInjection, WhoNeverBeginsTheHandshakeIsClosed) {
   const Protocol protocol = GetParam()();
   for (const std::string_view said : {std::string_view(), std::string_view("\x16\x03\x01\x01\x00", 5)}) {
     World world(&protocol, 1);
-    const Duration patience = test::run(world.stage.world, stay_silent(&world, std::string(said)));
+    const Duration patience = test::run(world.stage.world, stay_silent(&world, std::string(said), Drain::never));
     EXPECT_GT(patience, 58s);
     EXPECT_LT(patience, 62s);
     expect_untouched(world);
   }
+}
+
+TEST_P(TlsInjection, AShutdownWaitsForNoHandshake) {
+  const Protocol protocol = GetParam()();
+  World world(&protocol, 1);
+  const Duration patience = test::run(world.stage.world, stay_silent(&world, "", Drain::meanwhile));
+  EXPECT_LT(patience, 1s);
+  expect_untouched(world);
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, TlsInjection, testing::Values(&smtp_protocol, &pop3_protocol),
