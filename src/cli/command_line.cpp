@@ -5,6 +5,7 @@
 #include "cli/diagnose_mail.hpp"
 #include "cli/init.hpp"
 #include "cli/instance.hpp"
+#include "cli/message_file.hpp"
 #include "cli/print.hpp"
 #include "cli/sandbox.hpp"
 #include "cli/send.hpp"
@@ -39,6 +40,9 @@ constexpr auto kAdminCommands = std::to_array<AdminShape>({
     {"domain add", "take mail for a domain", "DOMAIN"},
     {"domain remove", "stop taking mail for a domain", "DOMAIN"},
     {"domain list", "show the domains", ""},
+    {"domain dkim", "show, make and change the keys that a domain's mail is signed with",
+     "DOMAIN [list|add|activate|retire|remove] [SELECTOR]"},
+    {"domain dns", "show the DNS records to publish for a domain, or --check them", "DOMAIN"},
     {"account add", "make an account; its password is asked for, or read from stdin", "ADDRESS", true},
     {"account remove", "remove an account and its mail", "ADDRESS"},
     {"account list", "show the accounts", ""},
@@ -233,6 +237,12 @@ class CommandLine {
         add_value(*command, admin, "kind", "local, relay (gateway, backup MX) or alias");
         add_value(*command, admin, "of", "alias: the local domain that it stands for");
         add_value(*command, admin, "recipients", "relay: verify (ask the next hop) or any");
+        add_value(*command, admin, "dkim", "keys to make: both, rsa, ed25519 or none");
+      }
+      if (path == "domain dkim") add_value(*command, admin, "algorithm", "add: rsa, ed25519 or both");
+      if (path == "domain dns") {
+        add_switch(*command, admin, "check", "ask the DNS for each, and say what is missing or different");
+        add_value(*command, admin, "dns", "with --check: answer every question from this file");
       }
       if (group == "queue") add_queue_options(*command, admin, path);
       const bool wants_secret = shape.wants_secret;
@@ -259,6 +269,13 @@ class CommandLine {
     option.given = command.add_option("--" + option.name, option.value, std::string(help));
   }
 
+  static void add_switch(CLI::App& command, Admin& admin, std::string_view name, std::string_view help) {
+    AdminOption& option = admin.options.emplace_back();
+    option.name = name;
+    const std::string text(help);
+    option.given = command.add_flag("--" + option.name, text);
+  }
+
   static void add_queue_options(CLI::App& command, Admin& admin, std::string_view path) {
     using On = QueueOption::On;
     const bool lists = path == "queue list" || path == "queue show" || path == "queue summary";
@@ -268,10 +285,7 @@ class CommandLine {
         add_value(command, admin, shape.name, shape.help);
         continue;
       }
-      AdminOption& option = admin.options.emplace_back();
-      option.name = shape.name;
-      const std::string help(shape.help);
-      option.given = command.add_flag("--" + option.name, help);
+      add_switch(command, admin, shape.name, shape.help);
     }
   }
 
@@ -292,7 +306,17 @@ class CommandLine {
       }
       admin.request.format = admin.json ? web::OutputFormat::json : web::OutputFormat::text;
       for (const AdminOption& option : admin.options) {
-        if (option.given->count() > 0) admin.request.options.emplace_back(option.name, option.value);
+        if (option.given->count() == 0) continue;
+        std::string value = option.value;
+        if (option.name == "dns") {  // the server may not be able to read it, and need not know where it is
+          Result<std::string> text = read_message_file(value);
+          if (!text) {
+            print_error("--dns: " + value + " cannot be read");
+            return kExitUsage;
+          }
+          value = std::move(*text);
+        }
+        admin.request.options.emplace_back(option.name, std::move(value));
       }
       return run_admin(config, std::move(admin.request));
     });

@@ -91,17 +91,9 @@ web::AdminRequest request_of(std::string name, std::vector<std::string> words, s
           .format = web::OutputFormat::text};
 }
 
-void print_records(const std::string& domain, const std::string& hostname) {
-  print_line("");
-  print_line("Publish these DNS records:");
-  print_line(fmt::format("  {}.        A     <the address of this host>   (and a PTR back)", hostname));
-  print_line(fmt::format("  {}.        MX    10 {}.", domain, hostname));
-  print_line(fmt::format("  {}.        TXT   \"v=spf1 mx -all\"", domain));
-  print_line(fmt::format("  _dmarc.{}. TXT   \"v=DMARC1; p=none; rua=mailto:postmaster@{}\"", domain, domain));
-}
-
-/// Domain and accounts that are not there yet. Errors  as the store; conflict: a server runs on it.
-Result<void> add_missing(const Config& config, const InitOptions& options) {
+/// Domain and accounts that are not there yet. Gives the DNS records to publish. Errors  as the store; conflict: a
+/// server runs on it.
+Result<std::vector<std::string>> add_missing(const Config& config, const InitOptions& options) {
   SystemRandom random;
   std::vector<web::AdminRequest> requests;
   requests.push_back(request_of("domain.add", {options.domain}, {}));
@@ -112,6 +104,7 @@ Result<void> add_missing(const Config& config, const InitOptions& options) {
     requests.push_back(request_of("account.add", {address}, password));
     accounts.emplace_back(std::move(address), std::move(password));
   }
+  requests.push_back(request_of("domain.dns", {options.domain}, {}));
   const Result<std::vector<web::AdminReply>> replies = run_admin_on_store(config, std::move(requests));
   if (!replies) return fail(replies);
   for (std::size_t i = 0; i < accounts.size(); ++i) {
@@ -122,7 +115,7 @@ Result<void> add_missing(const Config& config, const InitOptions& options) {
       return error(Error::conflict, "init", reply.error);
     }
   }
-  return {};
+  return replies->back().lines;
 }
 
 }  // namespace
@@ -172,13 +165,16 @@ int run_init(const InitOptions& asked) {
   const LoadedConfig loaded = load_config(file);
   for (const ConfigMistake& mistake : loaded.mistakes) print_error(to_text(mistake));
   if (!loaded.mistakes.empty()) return kExitFailed;
-  const Result<void> added = add_missing(loaded.config, options);
-  if (!added) {
-    print_error("init: " + describe(added.error()));
-    return added.error().code == Error::conflict && added.error().place == "store.locked" ? kExitTryAgain : kExitFailed;
+  const Result<std::vector<std::string>> records = add_missing(loaded.config, options);
+  if (!records) {
+    print_error("init: " + describe(records.error()));
+    return records.error().code == Error::conflict && records.error().place == "store.locked" ? kExitTryAgain
+                                                                                              : kExitFailed;
   }
   print_line(fmt::format("\n{} is ready: postrider -c {} serve", options.directory, file));
-  print_records(options.domain, hostname->text());
+  print_line(fmt::format("\nPublish these DNS records (postrider domain dns {} --check sees whether they are there):",
+                         options.domain));
+  for (const std::string& line : *records) print_line(line);
   return kExitDone;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/instance.hpp"
 
+#include "cli/dns_desk.hpp"
 #include "cli/run_task.hpp"
 #include "core/workers.hpp"
 #include "store/rocks_store.hpp"
@@ -103,7 +104,15 @@ Result<void> with_store(const Config& config, const std::function<void(Shard*, w
   directory::Directory directory(store->get(), workers.get(), &random, &clock, to_directory_settings(config));
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
-  web::Admin admin({.directory = &directory, .mailboxes = &mailboxes, .queue = &queue, .clock = &clock});
+  directory::DkimKeys dkim_keys(store->get());
+  ConfigDnsDesk dns_desk(&config, nullptr);
+  web::Admin admin({.directory = &directory,
+                    .mailboxes = &mailboxes,
+                    .queue = &queue,
+                    .clock = &clock,
+                    .dkim_keys = &dkim_keys,
+                    .workers = workers.get(),
+                    .dns_desk = &dns_desk});
   use(&shard, &admin);
   return {};
 }

@@ -1,4 +1,5 @@
 // The server process: doors, shards, signals, and an orderly end.
+#include "cli/dns_desk.hpp"
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
 #include "cli/privileges.hpp"
@@ -186,11 +187,15 @@ class ServerProcess {
     server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_,
                                                              &metrics_, network_.get(), resolver_.get()},
                                                std::move(settings));
+    dns_desk_ = std::make_unique<ConfigDnsDesk>(&config_, resolver_.get());
     admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
                                                           .mailboxes = server_->mailboxes(),
                                                           .queue = server_->queue(),
                                                           .clock = &clock_,
-                                                          .login_guard = server_->login_guard()});
+                                                          .login_guard = server_->login_guard(),
+                                                          .dkim_keys = server_->dkim_keys(),
+                                                          .workers = workers_.get(),
+                                                          .dns_desk = dns_desk_.get()});
     server_->set_http_handlers([this](const server::Listen& listen) { return http_handler(listen); });
     return {};
   }
@@ -260,6 +265,7 @@ class ServerProcess {
   std::unique_ptr<net::Network> network_;
   std::unique_ptr<dns::Resolver> resolver_;
   std::vector<std::unique_ptr<web::HttpService>> http_;
+  std::unique_ptr<ConfigDnsDesk> dns_desk_;
   std::unique_ptr<web::Admin> admin_;
   std::unique_ptr<server::Server> server_;
 };

@@ -28,7 +28,9 @@ struct Command {
 };
 
 constexpr auto kAddDomainOptions =
-    std::to_array<std::string_view>({"catch-all", "postmaster", "kind", "of", "recipients"});
+    std::to_array<std::string_view>({"catch-all", "postmaster", "kind", "of", "recipients", "dkim"});
+constexpr auto kDkimOptions = std::to_array<std::string_view>({"algorithm"});
+constexpr auto kDnsOptions = std::to_array<std::string_view>({"check", "dns"});
 constexpr auto kListOptions = std::to_array<std::string_view>(
     {"login", "from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
 constexpr auto kChangeOptions = std::to_array<std::string_view>(
@@ -46,9 +48,13 @@ constexpr std::string_view kRedirectUsage =
 constexpr auto kCommands = std::to_array<Command>({
     {"domain.add", 1, 1, kAddDomainOptions, Password::none,
      "DOMAIN [--kind local|relay|alias] [--of DOMAIN] [--recipients verify|any] [--catch-all ADDRESS] "
-     "[--postmaster ADDRESS]",
+     "[--postmaster ADDRESS] [--dkim both|rsa|ed25519|none]",
      &add_domain},
     {"domain.remove", 1, 1, {}, Password::none, "DOMAIN", &remove_domain},
+    {"domain.dkim", 1, 3, kDkimOptions, Password::none,
+     "DOMAIN [list | add [--algorithm rsa|ed25519|both] | activate SELECTOR | retire SELECTOR | remove SELECTOR]",
+     &change_dkim},
+    {"domain.dns", 1, 1, kDnsOptions, Password::none, "DOMAIN [--check] [--dns FILE]", &show_dns},
     {"domain.list", 0, 0, {}, Password::none, "", &list_domains},
     {"account.add", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &add_account},
     {"account.remove", 1, 1, {}, Password::none, "ADDRESS", &remove_account},

@@ -6,7 +6,9 @@
 #include "core/result.hpp"
 #include "core/secret.hpp"
 #include "core/task.hpp"
+#include "core/workers.hpp"
 #include "directory/directory.hpp"
+#include "directory/dkim_keys.hpp"
 #include "gate/login_guard.hpp"
 #include "mailbox/mailbox.hpp"
 #include "queue/queue.hpp"
@@ -18,6 +20,8 @@
 #include <vector>
 
 namespace postrider::web {
+
+class DnsDesk;  // dns_records.hpp
 
 enum class OutputFormat : std::uint8_t { text, json };
 
@@ -47,6 +51,9 @@ struct AdminRooms {
   queue::Queue* queue;
   Clock* clock;
   gate::LoginGuard* login_guard = nullptr;  ///< nullptr: no server runs
+  directory::DkimKeys* dkim_keys = nullptr;
+  Workers* workers = nullptr;   ///< make keys
+  DnsDesk* dns_desk = nullptr;  ///< nullptr: no records are shown
 };
 
 class Admin {

@@ -9,6 +9,8 @@ namespace postrider::web {
 [[nodiscard]] Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> remove_domain(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> list_domains(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> change_dkim(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> show_dns(AdminRooms rooms, AdminRequest request);
 
 [[nodiscard]] Task<AdminReply> add_account(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> remove_account(AdminRooms rooms, AdminRequest request);

@@ -2,6 +2,7 @@
 #include "core/await.hpp"
 #include "core/text.hpp"
 #include "web/admin_commands.hpp"
+#include "web/admin_dkim.hpp"
 #include "web/admin_output.hpp"
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@ namespace postrider::web {
 namespace {
 
 constexpr Advice kAddDomain{.not_found = "check the spelling", .conflict = "domain list shows it"};
+constexpr Advice kAddDomainKeys{.conflict = "domain dkim DOMAIN add makes keys"};
 constexpr Advice kRemoveDomain{.not_found = "domain list shows what there is",
                                .conflict = "remove its accounts and aliases first"};
 constexpr Advice kAddAccount{
@@ -158,6 +160,17 @@ std::string about(const directory::DomainRecord& domain) {
   return "local";
 }
 
+/// What keys a new domain gets. Errors  malformed.
+Result<std::vector<trust::DkimAlgorithm>> algorithms_for(const AdminRooms& rooms, const AdminRequest& request,
+                                                         const directory::DomainRecord& record) {
+  const std::optional<std::string> asked = option(request, "dkim");
+  const bool can_sign = record.kind != directory::DomainKind::relay && rooms.dkim_keys != nullptr;
+  if (asked && !can_sign) return error(Error::malformed, "web.admin", "--dkim belongs to local and alias domains");
+  Result<std::vector<trust::DkimAlgorithm>> algorithms = parse_algorithms(asked.value_or(can_sign ? "both" : "none"));
+  if (!algorithms) return error(Error::malformed, "web.admin", "--dkim is both, rsa, ed25519 or none");
+  return algorithms;
+}
+
 }  // namespace
 
 Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request) {
@@ -169,9 +182,23 @@ Task<AdminReply> add_domain(AdminRooms rooms, AdminRequest request) {
   if (!take_address(request, "postmaster", record.postmaster, reply)) co_return reply;
   const Result<void> kind = take_kind(request, record);
   if (!kind) co_return failure("domain", name->text(), kind.error(), kAddDomain);
+  const Result<std::vector<trust::DkimAlgorithm>> algorithms = algorithms_for(rooms, request, record);
+  if (!algorithms) co_return failure("domain", name->text(), algorithms.error(), kAddDomain);
+  const directory::DomainKind of_kind = record.kind;
   const Result<void> added = co_await rooms.directory->add_domain(std::move(record));
   if (!added) co_return failure("domain", name->text(), added.error(), kAddDomain);
   add_deed(reply, request.format, Deed{.kind = "domain", .name = name->text(), .verb = "added"});
+  std::vector<directory::DkimKey> keys;
+  if (!algorithms->empty()) {
+    Result<std::vector<directory::DkimKey>> made = co_await add_dkim_keys(rooms, *name, *algorithms, true);
+    if (!made) {
+      add_failure(reply, fmt::format("domain {}: added, but its mail is not signed", name->text()), made.error(),
+                  kAddDomainKeys);
+      co_return reply;
+    }
+    keys = std::move(*made);
+  }
+  if (request.format == OutputFormat::text) add_zone_lines(reply, rooms, *name, of_kind, keys);
   co_return reply;
 }
 

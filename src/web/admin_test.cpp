@@ -37,7 +37,7 @@ TEST_F(AdminCommands, SaysHowACommandIsUsed) {
             {},
             {},
             "domain add: a word is missing (usage: domain add DOMAIN [--kind local|relay|alias] [--of DOMAIN] "
-            "[--recipients verify|any] [--catch-all ADDRESS] [--postmaster ADDRESS])"},
+            "[--recipients verify|any] [--catch-all ADDRESS] [--postmaster ADDRESS] [--dkim both|rsa|ed25519|none])"},
            {"domain.add",
             {"a.test"},
             {{"kind", "remote"}},
