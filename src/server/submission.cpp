@@ -237,6 +237,7 @@ Task<Outgoing> Submission::complete_local(const mail::HeaderSection* section, st
                               .host = service_->hostname};
   const Completed completed = complete_header(*section, completion);
   Outgoing out{.added = completed.added, .dropped = completed.dropped};
+  if (!section->is_ended) co_return out;  // where its body begins is not what others would say
   std::string octets = completed.section(*section);
   co_return co_await sign(std::move(author.domain), std::move(octets), std::move(body_hash), std::move(out));
 }
