@@ -260,14 +260,14 @@ TEST(Submission, AStolenAccountsReplayLetsAHundredOutAtMost) {
   Bench bench;
   SeededRandom random(5);
   std::size_t recipients = 0;
-  for (int i = 0; i < 10'000; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     Bench::Message message;
     message.to.clear();
-    const std::size_t count = 1 + random.below(i % 100 == 0 ? 60 : 3);
+    const std::size_t count = 1 + random.below(i % 50 == 20 ? 40 : 3);
     for (std::size_t n = 0; n < count; ++n) message.to.push_back(fmt::format("v{}.{}@away.test", i, n));
     recipients += count;
     ASSERT_TRUE(bench.send(std::move(message)).starts_with("250")) << i;
-    bench.pass(milliseconds(60));
+    bench.pass(milliseconds(600));
   }
   std::map<std::string, std::size_t> queued = bench.queued();
   EXPECT_LE(queued["alice@here.test due"], 100U);
