@@ -20,6 +20,7 @@ struct Seen {
   std::string sent;
   std::string sent_inside;  // after the handshake
   std::vector<std::size_t> deleted;
+  bool handed_over = false;  // what ended the clear part was the handshake
   bool hung_up = false;
   friend bool operator==(const Seen&, const Seen&) = default;
 };
@@ -54,7 +55,8 @@ Seen play(const Input& input, const pop3::Settings& settings, Random* cuts) {
   feed(driver, input.clear, cuts);
   Seen seen;
   seen.sent = driver.said();
-  if (driver.awaits_handshake()) {
+  seen.handed_over = driver.awaits_handshake();
+  if (seen.handed_over) {
     pop3::test::Driver fresh(settings, pop3::test::Answers(drop), pop3::Secured::by_stls, driver.tally());
     driver.handshake();
     feed(driver, input.inside, cuts);
@@ -144,9 +146,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(is_behind_stls || whole == cut, "cuts change nothing");
   std::string_view sent = whole.sent;
   check(take_status(sent).starts_with("+OK "), "a greeting");
-  const bool handed_over = !whole.sent_inside.empty() || whole.sent.ends_with("+OK begin TLS\r\n");
-  const std::string outside = handed_over ? std::string(clear) : std::string(clear) + std::string(inside);
-  check_replies(outside, sent, handed_over || whole.hung_up, content);
-  check_replies(handed_over ? inside : std::string_view(), whole.sent_inside, whole.hung_up, content);
+  const std::string outside = whole.handed_over ? std::string(clear) : std::string(clear) + std::string(inside);
+  const bool ended = whole.handed_over || whole.hung_up || whole.sent.ends_with("+OK begin TLS\r\n");
+  check_replies(outside, sent, ended, content);
+  check_replies(whole.handed_over ? inside : std::string_view(), whole.sent_inside, whole.hung_up, content);
   return 0;
 }
