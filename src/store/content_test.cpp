@@ -62,6 +62,15 @@ TEST(Content, IsPrefixAndBodyWithoutWhatIsDropped) {
   }
 }
 
+TEST(Content, RangesOfTwoKindsStandInOrder) {
+  const std::vector<OctetRange> blind = {{.offset = 0, .size_octets = 4}, {.offset = 20, .size_octets = 5}};
+  const std::vector<OctetRange> paths = {{.offset = 4, .size_octets = 6}};
+  const std::vector<OctetRange> want = {blind[0], paths[0], blind[1]};
+  EXPECT_EQ(all_ranges(blind, paths), want);
+  EXPECT_EQ(all_ranges(paths, blind), want);
+  EXPECT_EQ(all_ranges({}, {}), std::vector<OctetRange>{});
+}
+
 TEST(Content, ABodyShorterThanItsReferenceIsCorrupt) {
   Rig rig;
   Result<BlobRef> body = test::run(rig.world, put_body(&rig.store, "short"));
