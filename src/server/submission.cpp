@@ -218,9 +218,10 @@ Task<Outgoing> Submission::complete_account(const mail::HeaderSection* section, 
     has_sender = !foreign->has_value();
   }
   const mail::Address& own = submitter_.grant->account().address;
-  const bool is_several = claims.authors.size() > 1;  // 5322 §3.6.2: then there must be one
   completion.drops_sender = claims.has_sender && !has_sender;
-  if (!has_sender && (is_several || (claims.has_sender && claims.authors.front() != own))) completion.sender = own;
+  // 5322 §3.6.2: of several authors there must be one; 6409 §8.1.
+  if (!has_sender && (claims.is_several || (claims.has_sender && claims.authors.back() != own)))
+    completion.sender = own;
   const Completed completed = complete_header(*section, completion);
   out = {.added = completed.added, .dropped = completed.dropped};
   mail::Domain author = claims.authors.front().domain();

@@ -239,6 +239,8 @@ TEST(Submission, WhatIsAddedAndDropped) {
   EXPECT_EQ(send("From: alice@here.test\r\nSender: bob@here.test\r\n"), complete + "From: alice@here.test\r\n");
   EXPECT_EQ(send("From: sales@here.test\r\nSender: bob@here.test\r\n"),
             "Sender: alice@here.test\r\n" + complete + "From: sales@here.test\r\n");
+  EXPECT_EQ(send("From: \"sales@here.test\" <alice@here.test>\r\n"),
+            complete + "From: \"sales@here.test\" <alice@here.test>\r\n");
   EXPECT_EQ(send("From: alice@here.test, sales@here.test\r\n"),
             "Sender: alice@here.test\r\n" + complete + "From: alice@here.test, sales@here.test\r\n");
 }

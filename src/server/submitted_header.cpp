@@ -90,6 +90,7 @@ Claims read_claims(const HeaderSection& section) {
   Claims claims;
   if (!section.is_ended) claims.refusal = refused("5.6.0", "a line of the header section is no field");
   if (!claims.refusal) claims.refusal = read_authors(section, claims.authors);
+  claims.is_several = mail::parse_address_list(section.first("From")).mailboxes().size() > 1;
   claims.has_sender = section.count("Sender") > 0;
   claims.sender = single_sender(section);
   // The topmost ones are who sends it again now; those below are trace (5322 §3.6.6).

@@ -20,6 +20,7 @@ inline constexpr std::size_t kAuthorsMax = 20;  // addresses in From: each is as
 struct Claims {
   /// From, those of groups too (6854); and who stands there as the name of an address of the same domain.
   std::vector<mail::Address> authors;
+  bool is_several = false;                  ///< From has several addresses
   std::vector<mail::Address> resenters;     ///< the topmost Resent-From and Resent-Sender
   std::optional<mail::Address> sender;      ///< of one Sender field with one address
   bool has_sender = false;                  ///< whatever is in it
