@@ -181,6 +181,9 @@ class CommandLine {
       run_ = [this] {
         return with_config(config_, [](const Config& good, const std::vector<ConfigMistake>& notes) {
           for (const ConfigMistake& note : notes) print_line("note: " + to_text(note));
+          const std::vector<ConfigMistake> wrong = check_certificates(good);
+          for (const ConfigMistake& mistake : wrong) print_error(to_text(mistake));
+          if (!wrong.empty()) return kExitFailed;
           print_line(good.file + ": no mistakes");
           return kExitDone;
         });
@@ -194,6 +197,12 @@ class CommandLine {
         });
       };
     });
+    CLI::App* const reload =
+        app_.add_subcommand("reload", "read configuration and certificates again; show what changed");
+    Admin& again = admins_.emplace_back();
+    again.request.name = "reload";
+    reload->add_flag("--json", again.json, "one JSON object a line");
+    reload->callback([this, &again] { run_ = [this, &again] { return run_one(again, false); }; });
     CLI::App* const init = app_.add_subcommand("init", "make a directory that serve can start from");
     init->add_option("DIR", init_.directory)->required();
     init->add_option("--domain", init_.domain, "the first domain")->required();

@@ -2,6 +2,7 @@
 
 #include "cli/config_mail.hpp"
 #include "cli/config_table.hpp"
+#include "cli/config_tls.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -13,7 +14,12 @@ namespace postrider::cli {
 
 namespace {
 
+constexpr std::uint64_t kSubmissionSizeMax = 35ULL * 1024 * 1024;  // LIMITS.md "message size"
 constexpr Duration kGreetingDelayMax = std::chrono::seconds(30);
+
+constexpr std::array kServices = {server::Service::smtp, server::Service::submission, server::Service::submissions,
+                                  server::Service::lmtp, server::Service::pop3,       server::Service::pop3s,
+                                  server::Service::http, server::Service::https};
 
 /// Loads the whole configuration; one object a load.
 class Loader {
@@ -82,9 +88,13 @@ class Loader {
     top.duration("drain_timeout", &config.drain_timeout);
     top.section("smtp", [&](TableReader& keys) {
       read_smtp(keys, &smtp_defaults_);
+      has_size_ = keys.has("max_message_size");
       keys.number("max_connections", &config.max_connections, {.min = 1, .max = 1'000'000});
       keys.number("max_connections_per_ip", &config.max_connections_per_ip, {.min = 1, .max = 1'000'000});
     });
+    top.section("tls",
+                [&](TableReader& keys) { read_certificate(keys, CertificateSection::default_certificate, &config); });
+    top.tables("certificate", [&](TableReader& keys) { read_certificate(keys, CertificateSection::named, &config); });
     top.section("outbound", [&](TableReader& keys) {
       keys.networks("allow_private", &config.allow_private);
       std::uint64_t port = config.outbound_port;
@@ -195,13 +205,13 @@ class Loader {
     keys.text(
         "service",
         [&](std::string_view value) -> Result<void> {
-          for (const server::Service service :
-               {server::Service::smtp, server::Service::lmtp, server::Service::pop3, server::Service::http}) {
+          for (const server::Service service : kServices) {
             if (value != server::name_of(service)) continue;
             listen.service = service;
             return {};
           }
-          return error(Error::unsupported, "config.listen", "this version serves smtp, lmtp, pop3 and http");
+          return error(Error::unsupported, "config.listen",
+                       "this version serves smtp, submission, submissions, lmtp, pop3, pop3s, http and https");
         },
         "a service");
     keys.texts(
@@ -226,6 +236,8 @@ class Loader {
           return {};
         },
         "what an http listener offers");
+    const server::Service plain = server::without_tls(listen.service);
+    if (plain == server::Service::submission && !has_size_) listen.smtp.max_message_size = kSubmissionSizeMax;
     read_smtp(keys, &listen.smtp);
     read_trusted(keys, "proxy_protocol_from", &listen.proxy_protocol_from,
                  "lets anyone say who he is (name your proxies)");
@@ -234,6 +246,10 @@ class Loader {
     if (!brings_mail && !listen.xclient_from.empty())
       keys.mistake(keys.place_of("xclient_from"), "xclient_from belongs to smtp and lmtp listeners");
     if (listen.address.empty()) return keys.mistake_here("[[listen]] wants an address");
+    if (plain != listen.service)
+      tls_wanted_.push_back({keys.file(), keys.place().line, keys.place().column,
+                             fmt::format("{} wants a certificate (set [tls] certificate and private_key)",
+                                         server::name_of(listen.service))});
     const bool plain_login = has_logins(listen.service) && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {
       keys.mistake_here("plaintext_auth off loopback would send passwords in the clear (listen on 127.0.0.1)");
@@ -258,11 +274,14 @@ class Loader {
     const bool is_good = out_.mistakes.empty();  // else what is missing may be what is wrong above
     if (is_good && config.hostname.empty()) out_.mistakes.push_back({config.file, 1, 1, "hostname is not set"});
     if (is_good && config.data_dir.empty()) out_.mistakes.push_back({config.file, 1, 1, "data_dir is not set"});
+    if (is_good) check_tls(&out_, tls_wanted_);
     check_mail(&out_, mail_);
   }
 
   LoadedConfig out_;
   SmtpKeys smtp_defaults_;
+  bool has_size_ = false;                  // [smtp] max_message_size is set
+  std::vector<ConfigMistake> tls_wanted_;  // what is wrong when there is no certificate
   MailSections mail_;
   std::set<std::string> seen_;
 };

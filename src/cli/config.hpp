@@ -6,6 +6,7 @@
 #include "core/units.hpp"
 #include "directory/directory.hpp"
 #include "net/net.hpp"
+#include "net/tls.hpp"
 #include "queue/queue.hpp"
 #include "route/route.hpp"
 #include "server/server.hpp"
@@ -50,6 +51,14 @@ struct ListenKeys {
   bool serve_metrics = false;
 };
 
+/// [tls] or a [[certificate]], and where it stands.
+struct CertificateKeys {
+  net::CertificateFiles files;
+  std::string file;
+  std::size_t line = 0;
+  std::size_t column = 0;
+};
+
 struct Config {
   std::string file;  ///< where it was read from
   std::string hostname;
@@ -57,6 +66,7 @@ struct Config {
   std::string user;
   Duration drain_timeout = std::chrono::seconds(8);
   std::vector<ListenKeys> listen;
+  std::vector<CertificateKeys> certificates;
   std::uint64_t max_connections = 10'000;
   std::uint64_t max_connections_per_ip = 50;
   std::vector<directory::DomainRecord> domains;
@@ -85,6 +95,11 @@ struct LoadedConfig {
 
 /// Reads the file, its includes, and the files that they name (alias files, lists of recipients).
 [[nodiscard]] LoadedConfig load_config(const std::string& file);
+
+[[nodiscard]] std::vector<net::CertificateFiles> certificate_files(const Config& config);
+/// What is wrong with the files of the certificates, for who may read them: a file that is missing or no good, a key of
+/// another certificate, one that has expired.
+[[nodiscard]] std::vector<ConfigMistake> check_certificates(const Config& config);
 
 /// All settings with their values, defaults included, as TOML (`config show`).
 [[nodiscard]] std::string show_config(const Config& config);

@@ -2,10 +2,7 @@
 
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "cli/tls_files.hpp"
 
 #include <filesystem>
 
@@ -30,7 +27,20 @@ address = "127.0.0.1:2525"
 service = "lmtp"
 address = "127.0.0.1:2424"
 
-# For people. Passwords without TLS are taken on loopback only.
+# For people and their programs: TLS from the start, or by STARTTLS on 2587. The real ports are 465, 587 and 995.
+[[listen]]
+service = "submissions"
+address = "127.0.0.1:2465"
+
+[[listen]]
+service = "submission"
+address = "127.0.0.1:2587"
+
+[[listen]]
+service = "pop3s"
+address = "127.0.0.1:2995"
+
+# Passwords without TLS are taken on loopback only.
 [[listen]]
 service = "pop3"
 address = "127.0.0.1:2110"
@@ -41,8 +51,13 @@ service = "http"
 address = "127.0.0.1:8025"
 serve = ["health", "metrics"]
 
+# A certificate that this host signed itself: put one that clients trust in its place, then `postrider reload`.
+[tls]
+certificate = "tls/fullchain.pem"
+private_key = "tls/key.pem"
+
 [smtp]
-max_message_size = "50MiB"
+# max_message_size = "50MiB"   # 35MiB for submission
 max_recipients = 1000
 relay_from = []                # networks that may send to anywhere without a password; loopback is not trusted by itself
 
@@ -66,16 +81,6 @@ warn_after = "4h"              # senders who may relay hear that their mail is l
 expire_after = "5d"
 expire_after_bounce = "2d"
 )";
-
-Result<void> write_new_file(const std::string& path, std::string_view text) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  if (descriptor < 0) return error(Error::denied, "init", path + ": " + std::generic_category().message(errno));
-  const bool written =
-      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
-  ::close(descriptor);
-  if (!written) return error(Error::exhausted, "init", path + " could not be written");
-  return {};
-}
 
 std::string fill(std::string_view text, std::string_view name, std::string_view value) {
   std::string out(text);
@@ -159,8 +164,10 @@ int run_init(const InitOptions& asked) {
     }
   } else {
     const Result<void> written =
-        write_new_file(file, fill(fill(kTemplate, "{hostname}", hostname->text()), "{domain}", options.domain));
+        write_new_file(file, fill(fill(kTemplate, "{hostname}", hostname->text()), "{domain}", options.domain), 0640);
     if (!written) return report(written.error());
+    const Result<std::string> certified = make_first_certificate(options.directory, {hostname->text(), "localhost"});
+    if (!certified) return report(certified.error());
   }
   const LoadedConfig loaded = load_config(file);
   for (const ConfigMistake& mistake : loaded.mistakes) print_error(to_text(mistake));

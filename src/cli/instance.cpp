@@ -55,8 +55,9 @@ server::Settings to_server_settings(const Config& config) {
                          .cleartext = listen.smtp.plaintext_auth ? pop3::Cleartext::allowed : pop3::Cleartext::refused,
                          .scram_sha_1 = listen.smtp.scram_sha_1,
                          .handler = {}};
-      const bool is_lmtp = listen.service == server::Service::lmtp;
-      if (is_lmtp || listen.service == server::Service::smtp) {
+      const server::Service plain = server::without_tls(listen.service);
+      const bool is_lmtp = plain == server::Service::lmtp;
+      if (is_lmtp || plain == server::Service::smtp || plain == server::Service::submission) {
         out.smtp = smtp::ServerSettings{.hostname = config.hostname,
                                         .own_domain = own_domain,
                                         .max_message_size = listen.smtp.max_message_size,

@@ -3,6 +3,7 @@
 #include "cli/instance.hpp"
 #include "cli/persona_host.hpp"
 #include "cli/print.hpp"
+#include "cli/tls_files.hpp"
 #include "core/text.hpp"
 
 #include <unistd.h>
@@ -17,6 +18,9 @@ namespace {
 constexpr std::uint16_t kSmtpPort = 1025;
 constexpr std::uint16_t kLmtpPort = 2424;
 constexpr std::uint16_t kPop3Port = 1110;
+constexpr std::uint16_t kSubmissionPort = 1587;
+constexpr std::uint16_t kSubmissionsPort = 1465;
+constexpr std::uint16_t kPop3sPort = 1995;
 constexpr std::uint16_t kHttpPort = 8025;
 constexpr std::string_view kPersonas = "personas";  // --deliver-to
 
@@ -79,7 +83,7 @@ Result<void> add_route(Config& config, const std::string& domain, const std::str
 
 Result<Config> make_config(const SandboxOptions& options, const std::string& directory) {
   Config config;
-  config.file = "sandbox";
+  config.file = {};  // there is none
   config.hostname = "sandbox.test";
   config.data_dir = directory + "/data";
   for (const std::string& text : options.domains.empty() ? std::vector<std::string>{"example.test"} : options.domains) {
@@ -96,34 +100,27 @@ Result<Config> make_config(const SandboxOptions& options, const std::string& dir
   SmtpKeys keys;
   keys.plaintext_auth = true;  // loopback only
   keys.relay_from = {*net::Network4Or6::parse("127.0.0.0/8")};
-  config.listen.push_back({.service = server::Service::smtp,
-                           .address = at(kSmtpPort),
-                           .smtp = keys,
-                           .proxy_protocol_from = {},
-                           .xclient_from = {},
-                           .serve_health = false,
-                           .serve_metrics = false});
-  config.listen.push_back({.service = server::Service::lmtp,
-                           .address = at(kLmtpPort),
-                           .smtp = keys,
-                           .proxy_protocol_from = {},
-                           .xclient_from = {},
-                           .serve_health = false,
-                           .serve_metrics = false});
-  config.listen.push_back({.service = server::Service::pop3,
-                           .address = at(kPop3Port),
-                           .smtp = keys,
-                           .proxy_protocol_from = {},
-                           .xclient_from = {},
-                           .serve_health = false,
-                           .serve_metrics = false});
-  config.listen.push_back({.service = server::Service::http,
-                           .address = at(kHttpPort),
-                           .smtp = keys,
-                           .proxy_protocol_from = {},
-                           .xclient_from = {},
-                           .serve_health = true,
-                           .serve_metrics = true});
+  const auto listen = [&](server::Service service, std::uint16_t port) {
+    const bool is_web = server::without_tls(service) == server::Service::http;
+    config.listen.push_back({.service = service,
+                             .address = at(port),
+                             .smtp = keys,
+                             .proxy_protocol_from = {},
+                             .xclient_from = {},
+                             .serve_health = is_web,
+                             .serve_metrics = is_web});
+  };
+  listen(server::Service::smtp, kSmtpPort);
+  listen(server::Service::submission, kSubmissionPort);
+  listen(server::Service::submissions, kSubmissionsPort);
+  listen(server::Service::lmtp, kLmtpPort);
+  listen(server::Service::pop3, kPop3Port);
+  listen(server::Service::pop3s, kPop3sPort);
+  listen(server::Service::http, kHttpPort);
+  const Result<std::string> certificate = make_first_certificate(directory, {config.hostname, "localhost"});
+  if (!certificate) return fail(certificate);
+  config.certificates.push_back(
+      {.files = {.names = {}, .chains = {*certificate}, .private_keys = {directory + "/tls/key.pem"}}, .file = {}});
   config.log_level = Level::warn;
   if (!options.deliver_to.empty() && options.deliver_to != kPersonas) {
     const Result<void> added = add_route(config, "*", options.deliver_to);
@@ -145,7 +142,8 @@ Result<void> add_persona_routes(Config& config, const PersonaHost& personas) {
   return add_route(config, "*", plain);
 }
 
-void print_ready(const std::vector<server::Listening>& listening, const PersonaHost* personas) {
+void print_ready(const std::vector<server::Listening>& listening, const std::string& certificate,
+                 const PersonaHost* personas) {
   std::string ports;
   for (const server::Listening& one : listening) {
     if (!one.at.unix_path.empty()) continue;
@@ -157,7 +155,7 @@ void print_ready(const std::vector<server::Listening>& listening, const PersonaH
       more += fmt::format("{}\"{}\":{}", more.empty() ? "" : ",", one.profile, one.port);
     more = fmt::format(R"(,"personas":{{{}}})", more);
   }
-  print_line(fmt::format(R"({{"v":1,"ready":true,"ports":{{{}}},"ca":""{}}})", ports, more));
+  print_line(fmt::format(R"({{"v":1,"ready":true,"ports":{{{}}},"ca":{}{}}})", ports, json_quoted(certificate), more));
 }
 
 Result<void> add_users(const Config& config, const std::vector<User>& users) {
@@ -206,7 +204,8 @@ int run_sandbox(const SandboxOptions& options) {
   return run_server(*config, {.dns_file = options.dns_file,
                               .end_with_stdin = true,
                               .on_ready = [&](const std::vector<server::Listening>& listening) {
-                                print_ready(listening, personas.get());
+                                print_ready(listening, config->certificates.front().files.chains.front(),
+                                            personas.get());
                               }});
 }
 

@@ -3,11 +3,13 @@
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
 #include "cli/privileges.hpp"
+#include "cli/reload.hpp"
 #include "core/await.hpp"
 #include "core/workers.hpp"
 #include "dns/file_resolver.hpp"
 #include "dns/unbound_resolver.hpp"
 #include "net/asio_network.hpp"
+#include "net/tls.hpp"
 #include "store/rocks_store.hpp"
 #include "web/http.hpp"
 
@@ -104,6 +106,27 @@ Result<std::unique_ptr<dns::Resolver>> make_resolver(const Config& config, const
   return dns::make_file_resolver(text);
 }
 
+/// Watches for SIGHUP.
+class Hangup {
+ public:
+  Hangup(asio::io_context& context, std::function<void()> reload)
+      : signals_(context, SIGHUP), reload_(std::move(reload)) {
+    wait();
+  }
+
+ private:
+  void wait() {
+    signals_.async_wait([this](const boost::system::error_code& failed, int) {
+      if (failed) return;
+      reload_();
+      wait();
+    });
+  }
+
+  asio::signal_set signals_;
+  std::function<void()> reload_;
+};
+
 /// Watches for the signals that end us, and for the end of stdin.
 class Ending {
  public:
@@ -178,7 +201,10 @@ class ServerProcess {
     network_ = net::make_asio_network(&events_);
     for (std::size_t i = 0; i < cores; ++i)
       shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
+    const Result<void> certified = open_certificates();
+    if (!certified) return certified;
     server::Settings settings = to_server_settings(config_);
+    settings.tls = tls_.get();
     const std::uint64_t sessions = sessions_for(descriptors_);
     if (sessions < settings.gate.max_connections) {
       settings.gate.max_connections = static_cast<std::size_t>(sessions);
@@ -195,8 +221,22 @@ class ServerProcess {
                                                           .login_guard = server_->login_guard(),
                                                           .dkim_keys = server_->dkim_keys(),
                                                           .workers = workers_.get(),
-                                                          .dns_desk = dns_desk_.get()});
+                                                          .dns_desk = dns_desk_.get(),
+                                                          .server = server_.get()});
+    server_->set_reload([this] { return Reloader(&config_, tls_.get(), &events_).run(); });
     server_->set_http_handlers([this](const server::Listen& listen) { return http_handler(listen); });
+    return {};
+  }
+
+  /// As the user that serves: who can read the files now can read them again at a reload.
+  Result<void> open_certificates() {
+    if (config_.certificates.empty()) return {};
+    Result<std::unique_ptr<net::TlsServer>> opened =
+        net::TlsServer::open(certificate_files(config_), &clock_, &random_);
+    if (!opened && opened.error().code == Error::denied && !config_.user.empty())
+      opened.error().detail += " (user " + config_.user + " must be able to read it)";
+    if (!opened) return fail(opened);
+    tls_ = std::move(*opened);
     return {};
   }
 
@@ -223,6 +263,10 @@ class ServerProcess {
     std::promise<void> ended;
     server_->start([&] { draining.set_value(); }, [&] { ended.set_value(); });
     const Ending ending(shards_.front()->context(), options_.end_with_stdin, [this] { server_->drain(); });
+    const Hangup hangup(shards_.front()->context(), [this] {
+      const core::ReloadReport report = server_->reload();
+      (void)report;  // it is in the log
+    });
     std::vector<std::jthread> threads;
     for (const std::unique_ptr<Shard>& shard : shards_) threads.emplace_back([shard = shard.get()] { shard->run(); });
     events_.emit(ServerStarted{.hostname = config_.hostname, .shards = shards_.size()});
@@ -264,6 +308,7 @@ class ServerProcess {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<net::Network> network_;
   std::unique_ptr<dns::Resolver> resolver_;
+  std::unique_ptr<net::TlsServer> tls_;
   std::vector<std::unique_ptr<web::HttpService>> http_;
   std::unique_ptr<ConfigDnsDesk> dns_desk_;
   std::unique_ptr<web::Admin> admin_;

@@ -47,7 +47,7 @@ std::string listen_text(const ListenKeys& listen) {
   std::string out =
       fmt::format("\n[[listen]]\nservice = \"{}\"\naddress = {}\n", server::name_of(listen.service),
                   quoted_list(texts_of(listen.address, [](const net::Endpoint& e) { return e.to_text(); })));
-  if (listen.service == server::Service::http) {
+  if (server::without_tls(listen.service) == server::Service::http) {
     std::vector<std::string> serve;
     if (listen.serve_health) serve.emplace_back("health");
     if (listen.serve_metrics) serve.emplace_back("metrics");
@@ -75,6 +75,14 @@ std::string domain_text(const directory::DomainRecord& domain) {
                                  : domain.recipients.by == By::verify ? "verify"
                                                                       : "file:" + domain.recipients.path;
   return out + fmt::format("kind = \"relay\"\nrecipients = {}\n", json_quoted(recipients));
+}
+
+std::string certificate_text(const CertificateKeys& keys) {
+  const net::CertificateFiles& files = keys.files;
+  const std::string head =
+      files.names.empty() ? "\n[tls]\n" : fmt::format("\n[[certificate]]\nnames = {}\n", quoted_list(files.names));
+  return head + fmt::format("certificate = {}\nprivate_key = {}\n", quoted_list(files.chains),
+                            quoted_list(files.private_keys));
 }
 
 std::string route_text(const route::StaticRoute& route) {
@@ -107,6 +115,7 @@ std::string show_config(const Config& config) {
   out += fmt::format("\n[log]\nformat = \"{}\"\nlevel = \"{}\"\n",
                      config.log_format == LogFormat::json ? "json" : "text", name_of(config.log_level));
   out += fmt::format("\n[store]\nmin_free = \"{}\"\n", config.min_free);
+  for (const CertificateKeys& keys : config.certificates) out += certificate_text(keys);
   for (const ListenKeys& listen : config.listen) out += listen_text(listen);
   for (const directory::DomainRecord& domain : config.domains) out += domain_text(domain);
   for (const directory::AliasRecord& alias : config.aliases) {

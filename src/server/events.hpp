@@ -190,6 +190,34 @@ struct ListeningAt {
   }
 };
 
+/// The client and we do not come together, or it does not trust us.
+struct HandshakeFailed {
+  static constexpr std::string_view kName = "tls.handshake_failed";
+  static constexpr Level kLevel = Level::info;
+  std::string_view ip;
+  std::string_view alpn;
+  std::string_view error;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("alpn", alpn);
+    sink.add("error", error);
+  }
+};
+
+/// The client went away, or said nothing: port scanners do.
+struct HandshakeEnded {
+  static constexpr std::string_view kName = "tls.handshake_ended";
+  static constexpr Level kLevel = Level::debug;
+  std::string_view ip;
+  std::string_view alpn;
+  std::string_view why;
+  void fields(FieldSink& sink) const {
+    sink.add("ip", ip);
+    sink.add("alpn", alpn);
+    sink.add("why", why);
+  }
+};
+
 struct AcceptFailed {
   static constexpr std::string_view kName = "server.accept_failed";
   static constexpr Level kLevel = Level::error;

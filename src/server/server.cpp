@@ -1,8 +1,10 @@
 #include "server/server.hpp"
 
 #include "core/await.hpp"
+#include "core/check.hpp"
 #include "net/connector.hpp"
 #include "net/proxy_header.hpp"
+#include "server/counted_tls.hpp"
 #include "server/events.hpp"
 #include "server/recipient_probe.hpp"
 #include "server/signing.hpp"
@@ -11,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <mutex>
 
 namespace postrider::server {
 
@@ -80,6 +83,7 @@ std::optional<directory::Scope> scope_of(Service service) {
 
 constexpr Duration kRefusalWrite = std::chrono::seconds(5);
 constexpr Duration kProxyHeaderWait = std::chrono::seconds(10);
+constexpr Duration kHandshakeWait = std::chrono::seconds(60);
 constexpr Duration kAcceptAgain = std::chrono::milliseconds(50);  // after a failure that may pass
 
 delivery::Settings with_hostname(delivery::Settings settings, const std::string& hostname) {
@@ -123,6 +127,13 @@ std::string_view refusal_of(Service service, Error::Code why) {
   return {};
 }
 
+/// What ALPN calls it (7301 §6).
+std::string_view alpn_of(Service service) {
+  const Service plain = without_tls(service);
+  if (plain == Service::pop3) return "pop3";
+  return plain == Service::http ? "http/1.1" : "smtp";
+}
+
 }  // namespace
 
 struct Server::Inside {
@@ -152,6 +163,7 @@ struct Server::Inside {
         gate(&directory, doors.store, &router, &probe, doors.clock, settings.gate),
         counts(settings.gate),
         login_guard(doors.clock, settings.login_guard),
+        tls(settings.tls, doors.events, doors.metrics),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
                   {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
         limits(doors.metrics),
@@ -327,8 +339,19 @@ struct Server::Inside {
     begin(door, std::move(stream), std::move(known));
   }
 
+  /// TLS from the start, then the session.
+  static Task<void> secure(Inside* inside, const Door* door, std::unique_ptr<net::Stream> stream, Peer peer) {
+    std::string alpn(alpn_of(door->listen->service));
+    Result<std::unique_ptr<net::Stream>> secured = co_await inside->tls.accept(
+        std::move(stream), std::move(alpn), inside->doors.clock->steady() + kHandshakeWait, &inside->draining);
+    if (secured) inside->begin(door, std::move(*secured), std::move(peer));
+  }
+
   /// The answers own what the session holds, and no frame of ours lies under the driver's: idle sessions are small.
   void begin(const Door* door, std::unique_ptr<net::Stream> stream, Peer peer) {
+    const bool from_start = without_tls(door->listen->service) != door->listen->service;
+    if (from_start && !stream->tls())
+      return spawn(door->shard, "session.handshake", secure(this, door, std::move(stream), std::move(peer)));
     switch (without_tls(door->listen->service)) {
       case Service::smtp:
       case Service::submission:
@@ -449,6 +472,7 @@ struct Server::Inside {
   gate::Gate gate;
   gate::SessionCounts counts;
   gate::LoginGuard login_guard;
+  CountedTls tls;  // where settings.tls is not null
   delivery::Deliverer deliverer;
   LimitMetrics limits;
   SmtpMetrics smtp_metrics;
@@ -465,6 +489,8 @@ struct Server::Inside {
   std::atomic<bool> serving = false;
   Signal::Watch store_failed;
   std::move_only_function<void()> drain_began;
+  std::mutex reloading;
+  std::move_only_function<core::ReloadReport()> reload;
   std::move_only_function<void()> ended;
 };
 
@@ -476,6 +502,7 @@ Result<void> Server::listen(std::vector<Shard*> shards) {
   inside.shards = std::move(shards);
   for (Shard* const shard : inside.shards) inside.scratch.try_emplace(shard);
   for (const Listen& listen : inside.settings.listen) {
+    check(without_tls(listen.service) == listen.service || inside.settings.tls != nullptr, "server: no certificate");
     Result<std::vector<std::unique_ptr<net::Listener>>> listeners =
         inside.doors.network->listen(listen.at, inside.shards, access_of(listen.service));
     if (!listeners) {
@@ -530,6 +557,14 @@ gate::LoginGuard* Server::login_guard() { return &inside_->login_guard; }
 
 bool Server::ready() const {
   return inside_->serving.load() && !inside_->draining.is_set() && inside_->doors.store->has_room();
+}
+
+void Server::set_reload(std::move_only_function<core::ReloadReport()> reload) { inside_->reload = std::move(reload); }
+
+core::ReloadReport Server::reload() {
+  const std::scoped_lock lock(inside_->reloading);
+  if (!inside_->reload) return {.done = false, .lines = {"nothing here can be reloaded"}};
+  return inside_->reload();
 }
 
 void Server::drain() { inside_->draining.set(); }

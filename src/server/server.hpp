@@ -19,6 +19,7 @@
 #include "mailbox/mailbox.hpp"
 #include "net/net.hpp"
 #include "net/scratch.hpp"
+#include "net/tls.hpp"
 #include "queue/queue.hpp"
 #include "route/route.hpp"
 #include "server/maildrop.hpp"
@@ -82,6 +83,8 @@ struct Listen {
 struct Settings {
   std::string hostname;
   std::vector<Listen> listen;
+  net::TlsServer* tls =
+      nullptr;  ///< outlives the server; null: none of `listen` may want it (submissions, pop3s, https)
   SmtpTimeouts smtp_timeouts;
   Duration last_call = std::chrono::seconds(7);  ///< after the drain begins, whoever is still there gets 421
   gate::Settings gate;
@@ -114,6 +117,9 @@ class Server final : public core::ServerControl {
   /// For http listeners made after the rooms: replaces the handler of all of them. Before `start`.
   void set_http_handlers(const std::function<Handler(const Listen&)>& make);
 
+  /// What `reload` does, from any thread, one call at a time. Before `start`; without it nothing can be reloaded.
+  void set_reload(std::move_only_function<core::ReloadReport()> reload);
+
   /// Before the drain.
   [[nodiscard]] std::vector<Listening> listening() const;
   [[nodiscard]] directory::Directory* directory();
@@ -125,6 +131,7 @@ class Server final : public core::ServerControl {
   // core::ServerControl
   [[nodiscard]] bool ready() const override;
   void drain() override;
+  [[nodiscard]] core::ReloadReport reload() override;
   [[nodiscard]] std::string metrics() const override;
 
  private:

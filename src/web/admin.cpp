@@ -79,6 +79,7 @@ constexpr auto kCommands = std::to_array<Command>({
      &redirect_queue},
     {"queue.freeze", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &freeze_queue},
     {"queue.thaw", 0, kMany, kChangeOptions, Password::none, kChangeUsage, &thaw_queue},
+    {"reload", 0, 0, {}, Password::none, "", &reload},
 });
 
 /// "queue.list" as it is typed.

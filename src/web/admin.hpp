@@ -5,6 +5,7 @@
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
+#include "core/server_control.hpp"
 #include "core/task.hpp"
 #include "core/workers.hpp"
 #include "directory/directory.hpp"
@@ -54,6 +55,7 @@ struct AdminRooms {
   directory::DkimKeys* dkim_keys = nullptr;
   Workers* workers = nullptr;   ///< make keys
   DnsDesk* dns_desk = nullptr;  ///< nullptr: no records are shown
+  core::ServerControl* server = nullptr;    ///< null: none runs
 };
 
 class Admin {

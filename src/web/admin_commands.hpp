@@ -38,6 +38,8 @@ namespace postrider::web {
 [[nodiscard]] Task<AdminReply> freeze_queue(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> thaw_queue(AdminRooms rooms, AdminRequest request);
 
+[[nodiscard]] Task<AdminReply> reload(AdminRooms rooms, AdminRequest request);
+
 /// The value of an option; nullopt when it was not given.
 [[nodiscard]] std::optional<std::string> option(const AdminRequest& request, std::string_view name);
 

@@ -18,6 +18,7 @@ class Control final : public core::ServerControl {
  public:
   [[nodiscard]] bool ready() const override { return is_ready; }
   void drain() override {}
+  [[nodiscard]] core::ReloadReport reload() override { return {}; }
   [[nodiscard]] std::string metrics() const override { return "postrider_up 1\n"; }
   bool is_ready = true;
 };

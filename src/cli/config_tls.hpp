@@ -1,0 +1,18 @@
+// [tls] and [[certificate]]: what clients are shown, and the listeners that cannot do without.
+#pragma once
+
+#include "cli/config.hpp"
+#include "cli/config_table.hpp"
+
+#include <vector>
+
+namespace postrider::cli {
+
+/// `default_certificate`: [tls], which names nobody. Else [[certificate]], which must.
+enum class CertificateSection : std::uint8_t { default_certificate, named };
+void read_certificate(TableReader& keys, CertificateSection section, Config* config);
+
+/// A listener of a service that begins with TLS has somebody to show: `wanting` are the places of all such listeners.
+void check_tls(LoadedConfig* loaded, const std::vector<ConfigMistake>& wanting);
+
+}  // namespace postrider::cli
