@@ -247,7 +247,8 @@ class ServerProcess {
       service.admin = admin_.get();
     } else {
       for (const ListenKeys& keys : config_.listen) {
-        if (std::ranges::find(keys.address, listen.at) == keys.address.end()) continue;
+        if (keys.service != listen.service || std::ranges::find(keys.address, listen.at) == keys.address.end())
+          continue;
         service.health = keys.serve_health;
         service.metrics = keys.serve_metrics;
       }
