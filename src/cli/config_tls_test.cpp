@@ -106,7 +106,7 @@ TEST(ConfigTls, MistakesHaveTheirPlace) {
       {"[tls]\ncertificate = \"c\"\n", 3, "one private_key for each"},
       {"[tls]\ncertificate = [\"a\", \"b\"]\nprivate_key = \"k\"\n", 5, "one private_key for each"},
       {"[tls]\ncertificate = 1\nprivate_key = \"k\"\n", 4, "a file, or a list"},
-      {"[tls]\ncertificat = \"c\"\n", 4, "did you mean \"certificate\"?"},
+      {"[tls]\ncertificate = \"c\"\nprivate_key = \"k\"\ncertificat = \"c\"\n", 6, "did you mean \"certificate\"?"},
       {"[tls]\nnames = [\"a.test\"]\ncertificate = \"c\"\nprivate_key = \"k\"\n", 4, "unknown key"},
       {"[[certificate]]\ncertificate = \"c\"\nprivate_key = \"k\"\n", 3, "wants names"},
       {"[[certificate]]\nnames = [\"*\"]\ncertificate = \"c\"\nprivate_key = \"k\"\n", 4, "names such as"},
