@@ -127,6 +127,11 @@ std::string_view refusal_of(Service service, Error::Code why) {
   return {};
 }
 
+/// Begins in the clear. LMTP is for neighbours: over a Unix socket, or from a host that we know.
+bool offers_starttls(Service service) {
+  return service == Service::smtp || service == Service::submission || service == Service::pop3;
+}
+
 /// What ALPN calls it (7301 §6).
 std::string_view alpn_of(Service service) {
   const Service plain = without_tls(service);
@@ -238,6 +243,7 @@ struct Server::Inside {
                                  .sessions = pop3_sessions}))
                  .get();
     }
+    net::TlsServer* const starttls = settings.tls != nullptr && offers_starttls(listen.service) ? &tls : nullptr;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
       Door door{.listen = &listen, .smtp = smtp, .pop3 = pop3, .listener = std::move(listeners[i]), .shard = shards[i]};
       door.scratch = &scratch.at(shards[i]);
@@ -250,10 +256,15 @@ struct Server::Inside {
                                     .drain = &draining,
                                     .greeting_delay = listen.greeting_delay,
                                     .last_call = settings.last_call};
+        door.smtp_drive->tls = starttls;
+        door.smtp_drive->engine.starttls = starttls != nullptr;
+        door.smtp_drive->engine.submission = without_tls(listen.service) == Service::submission;
       }
       if (pop3 != nullptr) {
         door.pop3_drive = Pop3Drive{
             .engine = pop3->engine, .timeouts = {}, .clock = doors.clock, .scratch = door.scratch, .drain = &draining};
+        door.pop3_drive->tls = starttls;
+        door.pop3_drive->engine.stls = starttls != nullptr;
       }
       doors_open.push_back(std::move(door));
     }

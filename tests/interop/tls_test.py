@@ -2,9 +2,10 @@
 import json
 import os
 import pathlib
+import poplib
 import re
-import shutil
 import signal
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -98,6 +99,30 @@ class Handshakes(TlsCase):
                     client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                 self.assertTrue(client.recv(4096).startswith(begins), service)
                 self.assertEqual((client.version(), client.selected_alpn_protocol()), ("TLSv1.3", alpn))
+
+    def test_starttls_and_stls_verify(self):
+        with smtplib.SMTP("127.0.0.1", self.server.ports["submission"], timeout=PATIENCE_SECONDS) as client:
+            client._host = HOST  # smtplib verifies the name that it connected to
+            client.ehlo()
+            self.assertTrue(client.has_extn("starttls"))
+            self.assertEqual(client.starttls(context=self.context)[0], 220)
+            client.ehlo()
+            self.assertFalse(client.has_extn("starttls"))
+            self.assertEqual(client.sock.version(), "TLSv1.3")
+        client = poplib.POP3("127.0.0.1", self.server.ports["pop3"], timeout=PATIENCE_SECONDS)
+        client.host = HOST
+        self.assertIn("STLS", client.capa())
+        client.stls(self.context)
+        self.assertNotIn("STLS", client.capa())
+        client.quit()
+
+    def test_swaks_does_it_both_ways(self):
+        need("swaks")
+        for service, option in (("smtp", "--tls"), ("submissions", "--tls-on-connect")):
+            done = run("swaks", option, "--server", f"127.0.0.1:{self.server.ports[service]}", "--helo", "client.test", "--from", "a@client.test",
+                       "--to", f"alice@{DOMAIN}", "--quit-after", "HELO")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("TLS started with cipher TLSv1.3:", done.stdout)
 
     def test_versions_below_1_2_and_another_protocol_are_refused(self):
         old = self.context
@@ -275,6 +300,15 @@ class Scan(TlsCase):
         self.assertEqual(seen, {"TLSv1.2", "TLSv1.3"}, done.stdout)
         self.assertGreaterEqual(len(test.findall("protocol")), 6)
         self.assertEqual(list(faults(test)), [], done.stdout)
+
+    def test_smtp_with_starttls(self):
+        self.scan("smtp", "--starttls-smtp")
+
+    def test_submission_with_starttls(self):
+        self.scan("submission", "--starttls-smtp")
+
+    def test_pop3_with_stls(self):
+        self.scan("pop3", "--starttls-pop3")
 
     def test_submissions(self):
         self.scan("submissions")
