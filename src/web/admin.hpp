@@ -53,9 +53,9 @@ struct AdminRooms {
   Clock* clock;
   gate::LoginGuard* login_guard = nullptr;  ///< nullptr: no server runs
   directory::DkimKeys* dkim_keys = nullptr;
-  Workers* workers = nullptr;   ///< make keys
-  DnsDesk* dns_desk = nullptr;  ///< nullptr: no records are shown
-  core::ServerControl* server = nullptr;    ///< null: none runs
+  Workers* workers = nullptr;             ///< make keys
+  DnsDesk* dns_desk = nullptr;            ///< nullptr: no records are shown
+  core::ServerControl* server = nullptr;  ///< null: none runs
 };
 
 class Admin {
