@@ -1,9 +1,10 @@
-// rooms: queue store mail core
-// Stored records, and those of the queue in all formats: any octets are read without harm, and what was read is
-// written and read again the same.
+// rooms: queue directory store mail core
+// Stored records, and those of the queue and of the directory in all formats: any octets are read without harm, and
+// what was read is written and read again the same.
 #include "core/check.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
+#include "directory/records.hpp"
 #include "queue/records.hpp"
 
 #include <cstdint>
@@ -86,6 +87,27 @@ void read_queue_records(std::string_view fields) {
   }
 }
 
+template <class Record>
+void check_directory_record(const std::string& value, Result<Record> (*decode)(std::string_view),
+                            std::string (*encode)(const Record&)) {
+  const Result<Record> first = decode(value);
+  if (!first) return;
+  const std::string written = encode(*first);
+  const Result<Record> second = decode(written);
+  check(second.has_value(), "a record that was read is written so that it can be read");
+  check(encode(*second) == written, "and it is the same");
+}
+
+void read_directory_records(std::string_view fields) {
+  for (const std::uint8_t format : {std::uint8_t{1}, std::uint8_t{2}}) {
+    const std::string value = sealed(format, fields);
+    check_directory_record(value, &directory::decode_account, &directory::encode_account);
+    check_directory_record(value, &directory::decode_app_password, &directory::encode_app_password);
+    check_directory_record(value, &directory::decode_domain, &directory::encode_domain);
+    check_directory_record(value, &directory::decode_alias, &directory::encode_alias);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -96,5 +118,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read_by_plan(plan, std::string(rest));
   read_by_plan(plan, sealed(kFormat, rest));
   read_queue_records(input);
+  read_directory_records(input);
   return 0;
 }

@@ -17,6 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -49,6 +50,13 @@ constexpr auto kAdminCommands = std::to_array<AdminShape>({
     {"account passwd", "change a password; asked for, or read from stdin", "ADDRESS", true},
     {"account enable", "let an account receive and log in again", "ADDRESS"},
     {"account disable", "refuse an account's mail and logins", "ADDRESS"},
+    {"account class", "whether a person or an application has it: person, app", "ADDRESS CLASS"},
+    {"account app-password add", "make a password for one program; it is shown once", "ADDRESS"},
+    {"account app-password list", "show the app passwords of an account", "ADDRESS"},
+    {"account app-password revoke", "end an app password and the sessions that use it", "ADDRESS ID"},
+    {"account send-as add", "let an account send as another address, or as all of @DOMAIN", "ADDRESS WHAT"},
+    {"account send-as remove", "take that back", "ADDRESS WHAT"},
+    {"account send-as list", "show whom an account may send as, beside itself", "ADDRESS"},
     {"alias add", "send an address's mail to others", "ADDRESS TARGET..."},
     {"alias remove", "remove targets, or the whole alias", "ADDRESS [TARGET...]"},
     {"alias list", "show the aliases", ""},
@@ -222,18 +230,12 @@ class CommandLine {
     for (const AdminShape& shape : kAdminCommands) {
       const std::string path(shape.path);
       const std::string group = path.substr(0, path.find(' '));
-      CLI::App*& parent = groups_[group];
-      if (parent == nullptr) {
-        parent = app_.add_subcommand(group, "look after the " + group +
-                                                (group == "alias"   ? "es"
-                                                 : group == "queue" ? ""
-                                                                    : "s"));
-        parent->require_subcommand(1);
-      }
-      CLI::App* const command = parent->add_subcommand(path.substr(group.size() + 1), std::string(shape.help));
+      const std::size_t last = path.rfind(' ');
+      CLI::App* const command =
+          admin_group(path.substr(0, last))->add_subcommand(path.substr(last + 1), std::string(shape.help));
       Admin& admin = admins_.emplace_back();
       admin.request.name = path;
-      admin.request.name[group.size()] = '.';
+      std::ranges::replace(admin.request.name, ' ', '.');
       command->add_flag("--json", admin.json, "one JSON object a line");
       if (!shape.words.empty()) {
         CLI::Option* const words = command->add_option(name_of_words(shape.words), admin.request.words);
@@ -253,12 +255,34 @@ class CommandLine {
         add_switch(*command, admin, "check", "ask the DNS for each, and say what is missing or different");
         add_value(*command, admin, "dns", "with --check: answer every question from this file");
       }
+      if (path == "account add") {
+        add_value(*command, admin, "class", "person, or app: without the caps on sending");
+        add_switch(*command, admin, "password-hash-stdin", "stdin has a hash of the password, from another system");
+      }
+      if (path == "account app-password add") {
+        add_value(*command, admin, "name", "which program it is for");
+        add_value(*command, admin, "scope", "what it opens: submission,pop3,imap (all of them)");
+      }
       if (group == "queue") add_queue_options(*command, admin, path);
       const bool wants_secret = shape.wants_secret;
       command->callback([this, &admin, wants_secret] {
         run_ = [this, &admin, wants_secret] { return run_one(admin, wants_secret); };
       });
     }
+  }
+
+  /// "account", "account app-password": made when it is first asked for.
+  CLI::App* admin_group(const std::string& path) {
+    if (const auto found = groups_.find(path); found != groups_.end()) return found->second;
+    const std::size_t last = path.rfind(' ');
+    const bool is_first = last == std::string::npos;
+    CLI::App* const parent = is_first ? &app_ : admin_group(path.substr(0, last));
+    const std::string name = is_first ? path : path.substr(last + 1);
+    const std::string many = name == "alias" ? "aliases" : name == "queue" || name == "send-as" ? name : name + "s";
+    CLI::App* const made = parent->add_subcommand(name, "look after the " + many);
+    made->require_subcommand(1);
+    groups_[path] = made;
+    return made;
   }
 
   struct AdminOption {

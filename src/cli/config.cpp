@@ -117,10 +117,21 @@ class Loader {
     top.section("log", [&](TableReader& keys) { read_log(keys); });
     top.section("store", [&](TableReader& keys) { keys.size("min_free", &config.min_free); });
     top.tables("domain", [&](TableReader& keys) { read_domain(keys, &config, &mail_); });
+    top.tables("account", [&](TableReader& keys) { refuse_account(keys); });
     top.tables("alias", [&](TableReader& keys) { read_alias(keys, &config, &mail_); });
     top.tables("alias_file", [&](TableReader& keys) { read_alias_file(keys, &config, &mail_); });
     top.tables("route", [&](TableReader& keys) { read_route(keys, &config); });
     top.tables("listen", [&](TableReader& keys) { read_listen(keys); });
+  }
+
+  /// Accounts are in the store only: one clear mistake, not one for each of their keys.
+  static void refuse_account(TableReader& keys) {
+    std::string ignored;
+    for (const std::string_view key : {"address", "password_hash", "class"}) keys.string(key, &ignored);
+    keys.texts("send_as", [](std::string_view /*value*/) { return Result<void>(); }, "addresses");
+    keys.mistake_here(
+        "this version has no accounts in the configuration file: make one with postrider account add "
+        "(--password-hash-stdin takes a hash)");
   }
 
   /// A list of networks that are trusted with something: everybody is a mistake.

@@ -227,6 +227,7 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
   const BadRow rows[] = {
       {"hostnam = \"x\"\n", 3, "did you mean \"hostname\"?"},
       {"[queue]\nexpire_afer = \"5d\"\n", 4, "did you mean \"expire_after\"?"},
+      {"[[account]]\naddress = \"ann@x.test\"\npassword_hash = \"$6$x\"\nsend_as = [\"@y.test\"]\n", 3, "account add"},
       {"[nonsense]\n", 3, "unknown key \"nonsense\""},
       {"drain_timeout = 8\n", 3, "wants a duration"},
       {"drain_timeout = \"8 parsecs\"\n", 3, "wants a duration"},

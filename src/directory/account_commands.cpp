@@ -69,17 +69,19 @@ Task<Result<mail::AccountId>> stage_account_id(store::Store* store, store::Trans
 
 }  // namespace
 
-Task<Result<Account>> Directory::add_account(mail::Address address, Secret password) {
+Task<Result<Account>> Directory::add_account(mail::Address address, Secret password, AccountClass kind) {
   Result<StoredAccount> hashed = co_await hash_on(logins_->workers(), random_, std::move(password), std::move(address));
   if (!hashed) co_return fail(hashed);
+  hashed->account.kind = kind;
   co_return co_await make_account(std::move(*hashed));
 }
 
-Task<Result<Account>> Directory::import_account(mail::Address address, std::string password_hash) {
+Task<Result<Account>> Directory::import_account(mail::Address address, std::string password_hash, AccountClass kind) {
   const Result<void> known = sasl::check_imported_hash(password_hash);
   if (!known) co_return fail(known);
   StoredAccount made{.account = {.id = {}, .address = std::move(address), .enabled = true, .created = {}},
                      .imported_hash = std::move(password_hash)};
+  made.account.kind = kind;
   co_return co_await make_account(std::move(made));
 }
 

@@ -51,13 +51,6 @@ Task<Result<bool>> Directory::is_local(mail::Domain domain) {
   co_return found->has_value() && (*found)->kind != DomainKind::relay;
 }
 
-Task<Result<Account>> Directory::authenticate(std::string login, Secret password) {
-  const Result<std::shared_ptr<const Grant>> grant =
-      co_await log_in(std::move(login), std::move(password), Scope::pop3);
-  if (!grant) co_return fail(grant);
-  co_return (*grant)->account();
-}
-
 Task<Result<std::shared_ptr<const Grant>>> Directory::log_in(std::string login, Secret password, Scope scope) {
   Result<std::optional<mail::Address>> address = co_await address_of_login(std::move(login));
   if (!address) co_return fail(address);

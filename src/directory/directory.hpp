@@ -201,9 +201,7 @@ class Directory {
   /// file does not list it (postmaster is always there).
   [[nodiscard]] Task<Result<Resolution>> resolve(mail::Address address);
 
-  /// A login without a domain is in the local domain, where there is only one.
-  /// Errors  denied: unknown, disabled or wrong password, all alike and all at the cost of one hash.
-  [[nodiscard]] Task<Result<Account>> authenticate(std::string login, Secret password);
+  // Logins. One without a domain is in the local domain, where there is only one.
 
   /// With the account's own password, or an app password that has `scope`. An imported hash and a missing SCRAM key are
   /// replaced by ours on the way. What succeeded a moment ago costs no hash again.
@@ -232,14 +230,16 @@ class Directory {
       mail::Domain domain);  ///< conflict: accounts or aliases are left in it
   [[nodiscard]] Task<Result<std::vector<DomainRecord>>> list_domains();
   [[nodiscard]] Task<Result<Account>> add_account(mail::Address address,
-                                                  Secret password);  ///< not_found: no such domain
+                                                  Secret password,  ///< not_found: no such domain
+                                                  AccountClass kind = AccountClass::person);
   [[nodiscard]] Task<Result<void>> remove_account(mail::Address address);
   [[nodiscard]] Task<Result<void>> set_password(mail::Address address, Secret password);
   [[nodiscard]] Task<Result<void>> set_enabled(mail::Address address, bool enabled);
   [[nodiscard]] Task<Result<std::vector<Account>>> list_accounts();
   [[nodiscard]] Task<Result<std::vector<AccountFacts>>> describe_accounts();
   /// An account whose password is known by its hash only (sasl::check_imported_hash).
-  [[nodiscard]] Task<Result<Account>> import_account(mail::Address address, std::string password_hash);
+  [[nodiscard]] Task<Result<Account>> import_account(mail::Address address, std::string password_hash,
+                                                     AccountClass kind = AccountClass::person);
   [[nodiscard]] Task<Result<void>> set_class(mail::Address address, AccountClass kind);
   /// Errors too  exhausted: has kSendAsMax.
   [[nodiscard]] Task<Result<void>> add_send_as(mail::Address address, SendAs right);

@@ -2,6 +2,7 @@
 #include "core/shard.hpp"
 #include "core/test_run.hpp"
 #include "core/text.hpp"
+#include "directory/app_password.hpp"
 #include "directory/bounded_workers.hpp"
 #include "directory/login_cache.hpp"
 #include "directory/test_rig.hpp"
@@ -423,7 +424,12 @@ TEST(Limits, OfAnAccount) {
     return outcome_of(run(rig.world, rig.directory.add_app_password(address("ann@here.test"), std::move(name),
                                                                     std::vector<Scope>{Scope::pop3})));
   };
-  for (std::size_t i = 0; i < kAppPasswordsMax; ++i) ASSERT_EQ(app_password("p" + std::to_string(i)), "ok");
+  EXPECT_EQ(app_password(""), "malformed");
+  EXPECT_EQ(app_password("a\nb"), "malformed");
+  EXPECT_EQ(app_password(std::string(kAppPasswordNameOctetsMax + 1, 'n')), "malformed");
+  EXPECT_EQ(app_password(std::string(kAppPasswordNameOctetsMax, 'n')), "ok");
+  EXPECT_EQ(app_password(std::string(kAppPasswordNameOctetsMax, 'n')), "conflict");
+  for (std::size_t i = 1; i < kAppPasswordsMax; ++i) ASSERT_EQ(app_password("p" + std::to_string(i)), "ok");
   EXPECT_EQ(app_password("more"), "exhausted");
   const auto right = [&](std::string local_part) {
     return outcome_of(run(

@@ -31,6 +31,8 @@ constexpr auto kAddDomainOptions =
     std::to_array<std::string_view>({"catch-all", "postmaster", "kind", "of", "recipients", "dkim"});
 constexpr auto kDkimOptions = std::to_array<std::string_view>({"algorithm"});
 constexpr auto kDnsOptions = std::to_array<std::string_view>({"check", "dns"});
+constexpr auto kAddAccountOptions = std::to_array<std::string_view>({"class", "password-hash-stdin"});
+constexpr auto kAddAppPasswordOptions = std::to_array<std::string_view>({"name", "scope"});
 constexpr auto kListOptions = std::to_array<std::string_view>(
     {"login", "from", "to", "domain", "mx", "status", "older-than", "reply", "all", "limit", "after"});
 constexpr auto kChangeOptions = std::to_array<std::string_view>(
@@ -56,12 +58,21 @@ constexpr auto kCommands = std::to_array<Command>({
      &change_dkim},
     {"domain.dns", 1, 1, kDnsOptions, Password::none, "DOMAIN [--check] [--dns FILE]", &show_dns},
     {"domain.list", 0, 0, {}, Password::none, "", &list_domains},
-    {"account.add", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &add_account},
+    {"account.add", 1, 1, kAddAccountOptions, Password::wanted,
+     "ADDRESS [--class person|app] [--password-hash-stdin], the password on stdin", &add_account},
     {"account.remove", 1, 1, {}, Password::none, "ADDRESS", &remove_account},
     {"account.list", 0, 0, {}, Password::none, "", &list_accounts},
     {"account.passwd", 1, 1, {}, Password::wanted, "ADDRESS, the password on stdin", &set_password},
     {"account.enable", 1, 1, {}, Password::none, "ADDRESS", &enable_account},
     {"account.disable", 1, 1, {}, Password::none, "ADDRESS", &disable_account},
+    {"account.class", 2, 2, {}, Password::none, "ADDRESS person|app", &set_account_class},
+    {"account.app-password.add", 1, 1, kAddAppPasswordOptions, Password::none,
+     "ADDRESS --name NAME [--scope submission,pop3,imap]", &add_app_password},
+    {"account.app-password.list", 1, 1, {}, Password::none, "ADDRESS", &list_app_passwords},
+    {"account.app-password.revoke", 2, 2, {}, Password::none, "ADDRESS ID", &revoke_app_password},
+    {"account.send-as.add", 2, 2, {}, Password::none, "ADDRESS ADDRESS|@DOMAIN", &add_send_as},
+    {"account.send-as.remove", 2, 2, {}, Password::none, "ADDRESS ADDRESS|@DOMAIN", &remove_send_as},
+    {"account.send-as.list", 1, 1, {}, Password::none, "ADDRESS", &list_send_as},
     {"alias.add", 2, kMany + 1, {}, Password::none, "ADDRESS TARGET...", &add_alias},
     {"alias.remove", 1, kMany + 1, {}, Password::none, "ADDRESS [TARGET...]", &remove_alias},
     {"alias.list", 0, 0, {}, Password::none, "", &list_aliases},

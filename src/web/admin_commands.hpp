@@ -16,6 +16,13 @@ namespace postrider::web {
 [[nodiscard]] Task<AdminReply> remove_account(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> list_accounts(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> set_password(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> set_account_class(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> add_app_password(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> list_app_passwords(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> revoke_app_password(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> add_send_as(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> remove_send_as(AdminRooms rooms, AdminRequest request);
+[[nodiscard]] Task<AdminReply> list_send_as(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> enable_account(AdminRooms rooms, AdminRequest request);
 [[nodiscard]] Task<AdminReply> disable_account(AdminRooms rooms, AdminRequest request);
 

@@ -1,6 +1,7 @@
-// Domains, accounts and aliases.
+// Domains and aliases.
 #include "core/await.hpp"
 #include "core/text.hpp"
+#include "web/admin_address.hpp"
 #include "web/admin_commands.hpp"
 #include "web/admin_dkim.hpp"
 #include "web/admin_output.hpp"
@@ -16,36 +17,15 @@ constexpr Advice kAddDomain{.not_found = "check the spelling", .conflict = "doma
 constexpr Advice kAddDomainKeys{.conflict = "domain dkim DOMAIN add makes keys"};
 constexpr Advice kRemoveDomain{.not_found = "domain list shows what there is",
                                .conflict = "remove its accounts and aliases first"};
-constexpr Advice kAddAccount{
-    .not_found = "add the domain first: domain add",
-    .conflict = "account passwd changes a password; account list and alias list show what there is"};
-constexpr Advice kAccount{.not_found = "account list shows what there is", .conflict = "try again"};
 constexpr Advice kAddAlias{.not_found = "add the domain first: domain add",
                            .conflict = "account list and alias list show what there is"};
 constexpr Advice kRemoveAlias{.not_found = "alias list shows what there is", .conflict = "try again"};
-
-constexpr int kRemovalTries = 3;  // of an account's mail
-
-AdminReply failure(std::string_view kind, std::string_view name, const Error& why, const Advice& advice) {
-  AdminReply reply;
-  add_failure(reply, fmt::format("{} {}", kind, name), why, advice);
-  return reply;
-}
-
-/// An address among the words or options. Its errors are all of the kind "used wrongly".
-Result<mail::Address> parse_address(std::string_view text) {
-  Result<mail::Address> address = mail::Address::parse(text);
-  if (address) return address;
-  return error(Error::malformed, "web.admin", "not an address of the form user@example.com");
-}
 
 Result<mail::Domain> parse_domain(std::string_view text) {
   Result<mail::Domain> domain = mail::Domain::parse(text);
   if (domain && !domain->is_literal()) return domain;
   return error(Error::malformed, "web.admin", "not a domain name of the form example.com");
 }
-
-std::string_view name_of(directory::Source source) { return source == directory::Source::file ? "file" : "store"; }
 
 std::optional<std::string> text_of(const std::optional<mail::Address>& address) {
   if (!address) return std::nullopt;
@@ -85,21 +65,6 @@ std::optional<std::vector<mail::Address>> take_targets(const AdminRequest& reque
     out.push_back(std::move(*target));
   }
   return out;
-}
-
-/// Local parts of accounts compare without regard to case, as the directory does.
-bool is_same(const mail::Address& a, const mail::Address& b) {
-  return a.domain() == b.domain() && iequals_ascii(a.local_part(), b.local_part());
-}
-
-Task<AdminReply> switch_account(AdminRooms rooms, AdminRequest request, bool enabled, std::string_view verb) {
-  const Result<mail::Address> address = parse_address(request.words[0]);
-  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
-  const Result<void> set = co_await rooms.directory->set_enabled(*address, enabled);
-  if (!set) co_return failure("account", address->text(), set.error(), kAccount);
-  AdminReply reply;
-  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = verb});
-  co_return reply;
 }
 
 /// What `--kind`, `--of` and `--recipients` say. Errors  malformed.
@@ -240,82 +205,6 @@ Task<AdminReply> list_domains(AdminRooms rooms, AdminRequest request) {
   }
   if (request.format == OutputFormat::text) reply.lines = aligned(rows);
   co_return reply;
-}
-
-Task<AdminReply> add_account(AdminRooms rooms, AdminRequest request) {
-  const Result<mail::Address> address = parse_address(request.words[0]);
-  if (!address) co_return failure("account", request.words[0], address.error(), kAddAccount);
-  const Result<directory::Account> added = co_await rooms.directory->add_account(*address, std::move(request.secret));
-  if (!added) co_return failure("account", address->text(), added.error(), kAddAccount);
-  AdminReply reply;
-  add_deed(reply, request.format, Deed{.kind = "account", .name = added->address.text(), .verb = "added"});
-  co_return reply;
-}
-
-Task<AdminReply> remove_account(AdminRooms rooms, AdminRequest request) {
-  const Result<mail::Address> address = parse_address(request.words[0]);
-  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
-  const Result<std::vector<directory::Account>> accounts = co_await rooms.directory->list_accounts();
-  if (!accounts) co_return failure("account", address->text(), accounts.error(), kAccount);
-  const auto found =
-      std::ranges::find_if(*accounts, [&](const auto& account) { return is_same(account.address, *address); });
-  const Result<void> removed = co_await rooms.directory->remove_account(*address);
-  if (!removed) co_return failure("account", address->text(), removed.error(), kAccount);
-
-  AdminReply reply;
-  Result<void> emptied;
-  for (int tries = 0; found != accounts->end() && tries < kRemovalTries; ++tries) {
-    emptied = co_await rooms.mailboxes->remove_account(found->id);
-    if (emptied || !is_transient(emptied.error().code)) break;
-  }
-  if (!emptied) {
-    // Nobody can reach that mail any more: account numbers are never given again.
-    reply.exit_code = 1;
-    reply.error = fmt::format("account {}: removed, but its mail still takes up room: {} (look at the log)",
-                              address->text(), shown(describe(emptied.error())));
-    co_return reply;
-  }
-  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = "removed"});
-  co_return reply;
-}
-
-Task<AdminReply> list_accounts(AdminRooms rooms, AdminRequest request) {
-  const Result<std::vector<directory::Account>> accounts = co_await rooms.directory->list_accounts();
-  if (!accounts) co_return failure("account", "list", accounts.error(), kAccount);
-  AdminReply reply;
-  std::vector<std::vector<std::string>> rows;
-  for (const directory::Account& account : *accounts) {
-    if (request.format == OutputFormat::json) {
-      reply.lines.push_back(json_line()
-                                .text("account", account.address.text())
-                                .number("id", static_cast<std::uint64_t>(account.id))
-                                .flag("enabled", account.enabled)
-                                .time("created", account.created)
-                                .to_text());
-    } else {
-      rows.push_back({account.address.text(), account.enabled ? "enabled" : "disabled", to_rfc3339(account.created)});
-    }
-  }
-  if (request.format == OutputFormat::text) reply.lines = aligned(rows);
-  co_return reply;
-}
-
-Task<AdminReply> set_password(AdminRooms rooms, AdminRequest request) {
-  const Result<mail::Address> address = parse_address(request.words[0]);
-  if (!address) co_return failure("account", request.words[0], address.error(), kAccount);
-  const Result<void> set = co_await rooms.directory->set_password(*address, std::move(request.secret));
-  if (!set) co_return failure("account", address->text(), set.error(), kAccount);
-  AdminReply reply;
-  add_deed(reply, request.format, Deed{.kind = "account", .name = address->text(), .verb = "password changed"});
-  co_return reply;
-}
-
-Task<AdminReply> enable_account(AdminRooms rooms, AdminRequest request) {
-  return switch_account(rooms, std::move(request), true, "enabled");
-}
-
-Task<AdminReply> disable_account(AdminRooms rooms, AdminRequest request) {
-  return switch_account(rooms, std::move(request), false, "disabled");
 }
 
 Task<AdminReply> add_alias(AdminRooms rooms, AdminRequest request) {

@@ -152,13 +152,52 @@ TEST_F(AdminCommands, KeepsDomainsOfEachKind) {
   expect_exit(ask("domain.remove", {"a.test"}), 0);
 }
 
+TEST_F(AdminCommands, KeepsAppPasswordsClassesAndSendAsRights) {
+  expect_exit(ask("domain.add", {"example.test"}), 0);
+  expect_exit(ask("account.add", {"ann@example.test"}, {{"class", "app"}}), 0);
+  expect_exit(ask("account.add", {"bob@example.test"}, {{"class", "robot"}}), 2);
+  EXPECT_EQ(ask_json("account.list").at("class"), "app");
+  expect_exit(ask("account.class", {"ann@example.test", "person"}), 0);
+  expect_exit(ask("account.class", {"bob@example.test", "person"}), 3);
+  expect_exit(ask("account.class", {"ann@example.test", "robot"}), 2);
+
+  expect_exit(ask("account.app-password.add", {"ann@example.test"}), 2);  // for what?
+  expect_exit(ask("account.app-password.add", {"ann@example.test"}, {{"name", "x"}, {"scope", "smtp"}}), 2);
+  const AdminReply made = ask("account.app-password.add", {"Ann@example.test"}, {{"name", "phone"}, {"scope", "pop3"}});
+  expect_exit(made, 0);
+  ASSERT_EQ(made.lines.size(), 1U);
+  EXPECT_TRUE(made.lines.front().starts_with("account Ann@example.test app-password ")) << made.lines.front();
+  expect_exit(ask("account.app-password.add", {"ann@example.test"}, {{"name", "phone"}}), 1);
+  const boost::json::object listed = ask_json("account.app-password.list", {"ann@example.test"});
+  EXPECT_EQ(listed.at("name"), "phone");
+  EXPECT_EQ(listed.at("scopes"), (boost::json::array{"pop3"}));
+  EXPECT_TRUE(listed.at("last_used").is_null());
+  EXPECT_FALSE(listed.contains("password"));
+  const std::string id(listed.at("id").as_string());
+  expect_exit(ask("account.app-password.revoke", {"ann@example.test", "nothing"}), 3);
+  expect_exit(ask("account.app-password.revoke", {"ann@example.test", id}), 0);
+  expect_exit(ask("account.app-password.revoke", {"ann@example.test", id}), 3);
+
+  expect_exit(ask("account.send-as.add", {"ann@example.test", "sales@partner.test"}), 0);
+  expect_exit(ask("account.send-as.add", {"ann@example.test", "@brand.test"}), 0);
+  expect_exit(ask("account.send-as.add", {"ann@example.test", "@brand.test"}), 1);
+  expect_exit(ask("account.send-as.add", {"ann@example.test", "brand"}), 2);
+  EXPECT_EQ(ask("account.send-as.list", {"ann@example.test"}).lines,
+            (std::vector<std::string>{"sales@partner.test", "@brand.test"}));
+  expect_exit(ask("account.send-as.remove", {"ann@example.test", "sales@partner.test"}), 0);
+  expect_exit(ask("account.send-as.remove", {"ann@example.test", "sales@partner.test"}), 3);
+  expect_exit(ask("account.send-as.list", {"bob@example.test"}), 3);
+}
+
 TEST_F(AdminCommands, WantsAPassword) {
   AdminRequest request;
   request.name = "account.add";
   request.words = {"ann@example.test"};
   const AdminReply reply = bench_.run(admin_.run(std::move(request)));
   expect_exit(reply, 2);
-  EXPECT_EQ(reply.error, "account add: the password is empty (usage: account add ADDRESS, the password on stdin)");
+  EXPECT_EQ(reply.error,
+            "account add: the password is empty (usage: account add ADDRESS "
+            "[--class person|app] [--password-hash-stdin], the password on stdin)");
 }
 
 TEST_F(AdminCommands, SaysTryAgainWhenTheStoreFailsForNow) {
