@@ -106,7 +106,7 @@ Result<void> with_store(const Config& config, const std::function<void(Shard*, w
   mailbox::Mailboxes mailboxes(store->get(), &clock, &random);
   queue::Queue queue(store->get(), &clock, &random, config.queue, &events);
   directory::DkimKeys dkim_keys(store->get());
-  ConfigDnsDesk dns_desk(&config, nullptr);
+  ConfigDnsDesk dns_desk(&config, nullptr, nullptr);
   web::Admin admin({.directory = &directory,
                     .mailboxes = &mailboxes,
                     .queue = &queue,

@@ -213,7 +213,7 @@ class ServerProcess {
     server_ = std::make_unique<server::Server>(server::Doors{store_.get(), &clock_, &random_, workers_.get(), &events_,
                                                              &metrics_, network_.get(), resolver_.get()},
                                                std::move(settings));
-    dns_desk_ = std::make_unique<ConfigDnsDesk>(&config_, resolver_.get());
+    dns_desk_ = std::make_unique<ConfigDnsDesk>(&config_, resolver_.get(), tls_.get());
     admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
                                                           .mailboxes = server_->mailboxes(),
                                                           .queue = server_->queue(),

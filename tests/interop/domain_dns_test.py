@@ -1,16 +1,37 @@
 #!/usr/bin/env python3
 """`domain dns` and `domain dkim`: NSD takes the records as a zone, --check finds them, keys are rotated, with a server and without."""
 import json
+import os
 import shutil
+import smtplib
 import subprocess
+import sys
 import unittest
 
-from harness import DOMAIN, TestCase, main, temporary_folder
+try:
+    import dkim
+except ImportError:
+    if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3"):
+        os.execv("/usr/bin/python3", ["/usr/bin/python3", "-B", *sys.argv])
+    dkim = None
+
+from harness import DOMAIN, PATIENCE_SECONDS, TestCase, main, temporary_folder, wait_until
+
+LISTEN = '[[listen]]\nservice = "submission"\naddress = "127.0.0.1:0"\nplaintext_auth = true\n'
+SUBMITTED = {
+    "plain": f"From: Alice <alice@{DOMAIN}>\r\nTo: bob@{DOMAIN}\r\nSubject: plain\r\n\r\nHello  world \r\n\r\n\r\n".encode(),
+    "utf8": f"From: alice@{DOMAIN}\r\nTo: bob@{DOMAIN}\r\nBcc: bob@{DOMAIN}\r\nSubject: utf8\r\nMIME-Version: 1.0\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\u00fc\u00dfe\r\n.\r\n".encode(),
+    "empty": f"From: alice@{DOMAIN}\r\nTo: bob@{DOMAIN}\r\nSubject: empty\r\n\r\n".encode(),
+    "long": f"From: alice@{DOMAIN}\r\nTo: bob@{DOMAIN}\r\nSubject: long\r\n\r\n".encode() + b"\tA line  with blanks. \r\n" * 10000,
+}
 
 ZONE = f"$TTL 60\n{DOMAIN}. SOA ns.{DOMAIN}. admin.{DOMAIN}. 1 3600 600 86400 60\n{DOMAIN}. NS ns.{DOMAIN}.\nns.{DOMAIN}. A 127.0.0.1\n"
 
 
 class DomainDns(TestCase):
+    config = {"sections": LISTEN}
+
     def good(self, *words):
         done = self.server.command(*words)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -57,6 +78,26 @@ class DomainDns(TestCase):
                 self.assertIn("missing   TXT  ", done.stdout)
         self.server.start()
         self.assertEqual(self.server.command("domain", "dns", DOMAIN, "--check", "--dns", "/nonexistent").returncode, 2)
+
+    def test_what_is_submitted_is_signed_by_the_keys_that_are_published(self):
+        if dkim is None:
+            self.skipTest("python3-dkim is missing")
+        texts = {row["name"] + ".": row["text"].encode() for row in self.rows("domain", "dkim", DOMAIN) if row["active"]}
+        self.assertEqual(len(texts), 2)
+        with smtplib.SMTP("127.0.0.1", self.server.ports["submission"], timeout=PATIENCE_SECONDS) as client:
+            client.login(f"alice@{DOMAIN}", self.server.passwords[f"alice@{DOMAIN}"])
+            for content in SUBMITTED.values():
+                client.sendmail(f"alice@{DOMAIN}", [f"bob@{DOMAIN}"], content)
+        wait_until(lambda: len(self.server.messages("bob")) == len(SUBMITTED), "all are delivered")
+        seen = set()
+        for content in self.server.messages("bob"):
+            self.assertEqual(content.lower().count(b"\r\ndkim-signature:"), 2)
+            self.assertNotIn(b"\r\nBcc:", content)
+            for index in (0, 1):
+                verifier = dkim.DKIM(content)
+                self.assertTrue(verifier.verify(idx=index, dnsfunc=lambda name, timeout=5: texts.get(name.decode())), (index, content[:2000]))
+                seen.add(verifier.signature_fields[b"a"])
+        self.assertEqual(seen, {b"rsa-sha256", b"ed25519-sha256"})
 
     def test_keys_are_rotated(self):
         old = self.rows("domain", "dkim", DOMAIN)
