@@ -1,7 +1,9 @@
 // rooms: smtp mail core
 // The client engine against a remote that says anything: every transaction ends with one outcome for each recipient,
-// and no bare CR or LF is ever written, but inside of the chunks of a binary content. Input: a seed octet, of which one
-// bit chooses LMTP and one to ask only, an octet of flags, a content up to the first 0xFF, the remote.
+// and no bare CR or LF is ever written, but inside of the chunks of a binary content. Nothing that is received before a
+// handshake has any effect after it, and no password is written before it. Input: a seed octet, of which one bit
+// chooses LMTP, one to ask only, and one TLS and a login, an octet of flags, a content up to the first 0xFF, the
+// remote.
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
@@ -49,6 +51,117 @@ void check_outcomes(const smtp::TransactionDone& done, std::size_t recipients, s
   }
 }
 
+constexpr std::string_view kPassword = "secretsecret";
+constexpr std::string_view kEncoded = "c2VjcmV0c2VjcmV0";
+
+bool has_password(std::string_view sent) { return sent.contains(kEncoded) || sent.contains(kPassword); }
+
+/// A session that begins TLS, and logs in where bit 1 of `flags` is set.
+class Login {
+ public:
+  Login(unsigned flags, smtp::Secured secured)
+      : secured_(secured),
+        mechanism_((flags & 4U) != 0   ? "PLAIN"
+                   : (flags & 8U) != 0 ? "LOGIN"
+                                       : "SCRAM-SHA-256"),
+        required_((flags & 1U) != 0),
+        runner([](std::string_view) { return std::string(); }, "", 1,
+               smtp::ClientSettings{.hello_name = "client.example",
+                                    .secured = secured,
+                                    .begin_tls = required_ ? smtp::BeginTls::required : smtp::BeginTls::if_offered,
+                                    .authenticate = (flags & 2U) != 0}) {
+    runner.on_auth = [this](const std::vector<std::string>& mechanisms) -> smtp::ClientEvent {
+      check(!mechanisms.empty(), "there is something to choose from");
+      return smtp::StartAuth{.mechanism = mechanism_, .initial = first(), .may_succeed = mechanism_ == "PLAIN"};
+    };
+    runner.on_challenge = [this](const std::string& challenge) -> smtp::ClientEvent {
+      check(challenge.size() <= smtp::kAuthLineOctetsMax, "a challenge has a limit");
+      check(++challenges_ <= smtp::kAuthChallengesMax, "so have challenges");
+      return smtp::AuthResponse{.response = first(), .may_succeed = challenges_ > 1};
+    };
+  }
+
+  /// The remote says it, in pieces; until there is a session, or none.
+  void hear(std::string_view said, std::size_t piece) {
+    while (!said.empty() && !is_over()) {
+      const std::string_view part = said.substr(0, piece);
+      said.remove_prefix(part.size());
+      const std::size_t before = runner.handshakes;
+      runner.remote_says(part);
+      runner.listen(part.size());
+      if (runner.handshakes == before) continue;
+      check(secured_ == smtp::Secured::no && runner.handshakes == 1, "TLS is begun once");
+      check(!has_password(runner.sent), "no password before TLS");
+      first_write_ = runner.writes.size() - 1;
+      check(runner.writes.back() == "EHLO client.example\r\n", "EHLO is said again");
+    }
+  }
+  [[nodiscard]] bool is_over() const { return runner.session().closed() || runner.session().ready(); }
+
+  void check_all() const {
+    check(runner.broken.empty(), "the engine keeps its own rules");
+    check(!has_password(runner.shown), "nobody sees the password");
+    check_lines(runner.sent);
+    if (secured_ != smtp::Secured::no || runner.handshakes > 0) return;
+    check(!has_password(runner.sent), "no password without TLS");
+    check(!(required_ && runner.session().ready()), "no session in the clear where TLS is required");
+  }
+  /// What was written since TLS protects the session, and its end.
+  [[nodiscard]] std::string story() const {
+    std::string out;
+    for (std::size_t i = first_write_; i < runner.writes.size(); ++i) out += runner.writes[i];
+    if (runner.session().ready()) out += "ready";
+    for (const smtp::RecipientOutcome& outcome : runner.refused) out += smtp::to_line(outcome.reply);
+    return out;
+  }
+
+ private:
+  [[nodiscard]] Secret first() const { return Secret(mechanism_ == "SCRAM-SHA-256" ? "p" : std::string(kPassword)); }
+
+  smtp::Secured secured_;
+  std::string mechanism_;
+  bool required_;
+  std::size_t challenges_ = 0;
+  std::size_t first_write_ = 0;
+
+ public:
+  dialogue::ClientRunner runner;
+};
+
+/// `offers`: of a man in the middle, before the handshake. `said`: by the remote, after it.
+void check_login(std::string_view offers, std::string_view said, std::size_t piece, unsigned flags) {
+  Login any(flags, smtp::Secured::no);
+  any.hear(said, piece);
+  any.runner.step(smtp::TimedOut{});
+  any.check_all();
+
+  std::string hello = "250-mx\r\n250-";
+  for (const char c : offers) hello += c == '\r' || c == '\n' ? ' ' : c;
+  hello += "\r\n250 STARTTLS\r\n";
+  const auto up_to_starttls = [&](Login& login) {
+    for (const std::string_view line : {std::string_view("220 mx\r\n"), std::string_view(hello)})
+      login.hear(line, line.size());
+    return !login.is_over();
+  };
+  Login one(flags, smtp::Secured::no);
+  if (!up_to_starttls(one)) return;  // a line too long
+  one.hear("220 go\r\n", 100);
+  check(one.runner.handshakes == 1, "STARTTLS is taken");
+  Login fresh(flags, smtp::Secured::by_starttls);
+  for (Login* const login : {&one, &fresh}) {
+    login->hear(said, piece);
+    login->check_all();
+  }
+  check(one.story() == fresh.story(), "what was received before the handshake has no effect after it");
+
+  Login injected(flags, smtp::Secured::no);
+  if (said.empty() || !up_to_starttls(injected)) return;
+  const std::string with_more = "220 go\r\n" + std::string(said);
+  injected.hear(with_more, with_more.size());
+  check(injected.runner.handshakes == 0 && injected.runner.session().closed() && injected.runner.refused.size() == 1,
+        "octets behind the reply to STARTTLS end the session");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -57,6 +170,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const unsigned flags = data[1];
   const auto parts = split_once(std::string_view(reinterpret_cast<const char*>(data) + 2, size - 2), '\xff');
   std::string_view said = parts.second;
+  if ((data[0] & 32U) != 0) {
+    check_login(parts.first, said, 1 + random.below((flags & 16U) != 0 ? 1000 : 9), flags);
+    return 0;
+  }
   dialogue::ClientRunner runner([](std::string_view) { return std::string(); }, std::string(parts.first),
                                 1 + random.below(50),
                                 (data[0] & 128U) != 0 ? smtp::Protocol::lmtp : smtp::Protocol::smtp);

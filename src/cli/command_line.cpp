@@ -2,6 +2,7 @@
 #include "cli/command_line.hpp"
 
 #include "cli/config.hpp"
+#include "cli/config_secret.hpp"
 #include "cli/diagnose_mail.hpp"
 #include "cli/init.hpp"
 #include "cli/instance.hpp"
@@ -192,6 +193,9 @@ class CommandLine {
           const std::vector<ConfigMistake> wrong = check_certificates(good);
           for (const ConfigMistake& mistake : wrong) print_error(to_text(mistake));
           if (!wrong.empty()) return kExitFailed;
+          const LoadedLogins logins = load_logins(good);
+          for (const ConfigMistake& mistake : logins.mistakes) print_error(to_text(mistake));
+          if (!logins.mistakes.empty()) return kExitFailed;
           print_line(good.file + ": no mistakes");
           return kExitDone;
         });
@@ -357,7 +361,15 @@ class CommandLine {
 
   void add_send() {
     CLI::App* const send = app_.add_subcommand("send", "send a message by SMTP");
-    send->add_option("--server", send_.server, "address and port (127.0.0.1:25)");
+    send->add_option("--server", send_.server, "host or address, and port (127.0.0.1:25)");
+    send->add_option("--tls", send_.tls, "none, starttls (required) or implicit")
+        ->check(CLI::IsMember({"none", "starttls", "implicit"}));
+    send->add_flag("--verify", send_.verify, "the certificate must be trusted, and for the server's name");
+    send->add_option("--ca", send_.ca, "trusted authorities in PEM (the system's)");
+    send->add_option("--tls-name", send_.tls_name, "the name to verify (that of --server)");
+    CLI::Option* const auth = send->add_option("--auth", send_.auth, "log in as");
+    send->add_option("--password-file", send_.password_file, "with the password in this file")->needs(auth);
+    auth->needs(send->get_option("--password-file"));
     send->add_option("--from", send_.from, "reverse-path; <> for none")->required();
     send->add_option("--to", send_.to, "recipient; may be repeated")->required();
     send->add_option("--helo", send_.hello, "what to say in EHLO");

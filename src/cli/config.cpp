@@ -1,6 +1,7 @@
 #include "cli/config.hpp"
 
 #include "cli/config_mail.hpp"
+#include "cli/config_secret.hpp"
 #include "cli/config_table.hpp"
 #include "cli/config_tls.hpp"
 #include "core/text.hpp"
@@ -120,7 +121,8 @@ class Loader {
     top.tables("account", [&](TableReader& keys) { refuse_account(keys); });
     top.tables("alias", [&](TableReader& keys) { read_alias(keys, &config, &mail_); });
     top.tables("alias_file", [&](TableReader& keys) { read_alias_file(keys, &config, &mail_); });
-    top.tables("route", [&](TableReader& keys) { read_route(keys, &config); });
+    top.tables("route", [&](TableReader& keys) { read_route(keys, &config, &mail_); });
+    top.named("secret", [&](std::string_view name, TableReader& keys) { read_secret(name, keys, &config); });
     top.tables("listen", [&](TableReader& keys) { read_listen(keys); });
   }
 

@@ -59,6 +59,14 @@ struct CertificateKeys {
   std::size_t column = 0;
 };
 
+/// [secret.NAME]: who we are elsewhere. The password is read when it is needed, by `load_logins`.
+struct SecretKeys {
+  std::string username;
+  std::string password_file;  ///< absolute
+  std::string credential;     ///< a name in $CREDENTIALS_DIRECTORY (systemd); one of both is set
+  ConfigMistake at;           ///< where it stands
+};
+
 struct Config {
   std::string file;  ///< where it was read from
   std::string hostname;
@@ -77,6 +85,7 @@ struct Config {
   std::map<mail::Domain, std::shared_ptr<const directory::RecipientList>> recipient_lists;  ///< "file:PATH"
   std::optional<mail::Address> catch_everything;  ///< of the sandbox; no key of the file
   std::vector<route::StaticRoute> routes;
+  std::map<std::string, SecretKeys, std::less<>> secrets;
   std::vector<net::Network4Or6> allow_private;
   std::uint16_t outbound_port = 25;
   queue::Settings queue = queue::default_settings();

@@ -87,6 +87,7 @@ class MailCheck {
     for (std::size_t i = 0; i < config_.aliases.size(); ++i) check_alias(config_.aliases[i], sections_.aliases[i]);
     for (std::size_t i = 0; i < config_.alias_files.size(); ++i)
       read_aliases(config_.alias_files[i], sections_.alias_files[i]);
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) check_login(config_.routes[i], sections_.route_logins[i]);
   }
 
  private:
@@ -119,6 +120,12 @@ class MailCheck {
                                 real->name.text()));
       }
     }
+  }
+
+  void check_login(const route::StaticRoute& route, const MailSections::Where& at) {
+    const std::string& secret = route.credentials.secret;
+    if (!secret.empty() && !config_.secrets.contains(secret))
+      mistake(at, fmt::format("[[route]] auth: there is no [secret.{}]", printable_ascii(secret, 64)));
   }
 
   void read_recipients(const directory::DomainRecord& domain, const MailSections::Where& at) {
@@ -294,7 +301,37 @@ void read_retry(TableReader& keys, std::vector<Duration>* into) {
   if (!retry.empty()) *into = std::move(retry);
 }
 
-void read_route(TableReader& keys, Config* config) {
+namespace {
+
+/// tls, what goes with it, and auth.
+void read_security(TableReader& keys, route::StaticRoute* route) {
+  using route::TlsPolicy;
+  keys.text(
+      "tls",
+      [&](std::string_view value) -> Result<void> {
+        for (const TlsPolicy policy : {TlsPolicy::automatic, TlsPolicy::none, TlsPolicy::opportunistic,
+                                       TlsPolicy::required, TlsPolicy::verified}) {
+          if (value != route::name_of(policy)) continue;
+          route->tls = policy;
+          return {};
+        }
+        return error(Error::malformed, "config.route", "auto, none, opportunistic, required or verified");
+      },
+      "\"auto\", \"none\", \"opportunistic\", \"required\" or \"verified\"");
+  route::Credentials& with = route->credentials;
+  keys.string("tls_name", &with.tls_name);
+  for (const auto& [key, into] :
+       {std::pair("tls_ca", &with.tls_authorities), std::pair("client_certificate", &with.client_certificate),
+        std::pair("client_key", &with.client_key)}) {
+    keys.string(key, into);
+    if (!into->empty()) *into = keys.beside(*into);
+  }
+  keys.string("auth", &with.secret);
+}
+
+}  // namespace
+
+void read_route(TableReader& keys, Config* config, MailSections* sections) {
   constexpr std::string_view kSocket = "lmtp+unix:";
   route::StaticRoute route;
   keys.string("domain", &route.domain);
@@ -313,11 +350,15 @@ void read_route(TableReader& keys, Config* config) {
   keys.string("source", &route.source);
   keys.string("helo", &route.hello);
   read_retry(keys, &route.retry);
+  read_security(keys, &route);
   const bool says_for_whom = keys.has("domain") || keys.has("sender") || keys.has("account");
   if (!says_for_whom || !keys.has("via") || (route.domain.empty() && keys.has("domain")))
     return keys.mistake_here("[[route]] wants domain and via");
   const Result<void> checked = route::check_route(route);
-  if (checked) return config->routes.push_back(std::move(route));
+  if (checked) {
+    sections->route_logins.push_back({keys.file(), keys.place_of("auth")});
+    return config->routes.push_back(std::move(route));
+  }
   const std::string_view place = checked.error().place;
   keys.mistake(keys.place_of(place.substr(place.find('.') + 1)), "[[route]] " + describe(checked.error()));
 }

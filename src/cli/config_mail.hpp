@@ -17,15 +17,16 @@ struct MailSections {
     std::string file;
     Place place;
   };
-  std::vector<Where> domains;      ///< of Config::domains, in order
-  std::vector<Where> aliases;      ///< of Config::aliases
-  std::vector<Where> alias_files;  ///< of Config::alias_files
+  std::vector<Where> domains;       ///< of Config::domains, in order
+  std::vector<Where> aliases;       ///< of Config::aliases
+  std::vector<Where> alias_files;   ///< of Config::alias_files
+  std::vector<Where> route_logins;  ///< `auth` of Config::routes, in order; of the section where it has none
 };
 
 void read_domain(TableReader& keys, Config* config, MailSections* sections);
 void read_alias(TableReader& keys, Config* config, MailSections* sections);
 void read_alias_file(TableReader& keys, Config* config, MailSections* sections);
-void read_route(TableReader& keys, Config* config);
+void read_route(TableReader& keys, Config* config, MailSections* sections);
 /// `retry` of [queue] or a route; it stays as it is where there is none.
 void read_retry(TableReader& keys, std::vector<Duration>* into);
 

@@ -191,6 +191,25 @@ void TableReader::section(std::string_view key, const std::function<void(TableRe
   keys.finish();
 }
 
+void TableReader::named(std::string_view key, const std::function<void(std::string_view name, TableReader&)>& read) {
+  known_.push_back(key);
+  const toml::node* const node = inside_->table->get(key);
+  if (node == nullptr) return;
+  const toml::table* const table = node->as_table();
+  if (table == nullptr) return mistake(place_at(*node), fmt::format("{} has sections: [{}.NAME]", key, key));
+  for (const auto& [name, value] : *table) {
+    const std::string whole = fmt::format("[{}.{}]", key, printable_ascii(name.str(), 64));
+    const toml::table* const part = value.as_table();
+    if (part == nullptr) {
+      mistake({name.source().begin.line, name.source().begin.column}, fmt::format("{} is a section", whole));
+      continue;
+    }
+    TableReader keys(std::make_shared<const Inside>(Inside{part}), whole, file_, mistakes_);
+    read(name.str(), keys);
+    keys.finish();
+  }
+}
+
 void TableReader::tables(std::string_view key, const std::function<void(TableReader&)>& read) {
   known_.push_back(key);
   const toml::node* const node = inside_->table->get(key);
@@ -208,7 +227,7 @@ void TableReader::tables(std::string_view key, const std::function<void(TableRea
 
 void TableReader::once(std::set<std::string>& seen) const {
   for (const auto& [key, node] : *inside_->table) {
-    if (node.is_array_of_tables()) continue;
+    if (node.is_array_of_tables() || key.str() == "secret") continue;
     if (!seen.insert(std::string(key.str())).second)
       mistake({key.source().begin.line, key.source().begin.column},
               fmt::format("\"{}\" is set in another file already", key.str()));

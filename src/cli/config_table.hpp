@@ -49,6 +49,8 @@ class TableReader {
   void domain(std::string_view key, std::optional<mail::Domain>* into);
 
   void section(std::string_view key, const std::function<void(TableReader&)>& read);
+  /// `[key.NAME]` for any NAME.
+  void named(std::string_view key, const std::function<void(std::string_view name, TableReader&)>& read);
   void tables(std::string_view key, const std::function<void(TableReader&)>& read);
 
   [[nodiscard]] bool has(std::string_view key) const;
@@ -59,7 +61,8 @@ class TableReader {
   /// `path`, which is relative to the file.
   [[nodiscard]] std::string beside(std::string_view path) const;
 
-  /// A single key or section that is in `seen` already is set in another file: a mistake. Lists of tables add up.
+  /// A single key or section that is in `seen` already is set in another file: a mistake. Lists of tables and
+  /// [secret.…] add up.
   void once(std::set<std::string>& seen) const;
   /// To be called last.
   void finish() const;

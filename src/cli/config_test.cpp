@@ -118,6 +118,21 @@ retry = ["1s", "5m"]
 [[route]]
 sender = "<>"
 via = "hold"
+[[route]]
+domain = "smart.test"
+via = ["smtps://smart.test", "smart.test:587"]
+tls = "verified"
+tls_name = "mx.smart.test"
+tls_ca = "ca.pem"
+client_certificate = "client.pem"
+client_key = "client.key"
+auth = "smart"
+[secret.smart]
+username = "us"
+password_file = "smart.password"
+[secret.other]
+username = "them"
+credential = "mail"
 [outbound]
 allow_private = ["10.0.0.0/8"]
 port = 2526
@@ -170,7 +185,18 @@ min_free = "1GiB"
   EXPECT_TRUE(config.recipient_lists.at(config.domains[4].name)->contains("BOB"));
   ASSERT_EQ(config.file_aliases.size(), 3U);
   EXPECT_EQ(config.file_aliases[1].targets.size(), 2U);
-  ASSERT_EQ(config.routes.size(), 3U);
+  ASSERT_EQ(config.routes.size(), 4U);
+  EXPECT_EQ(config.routes[0].tls, route::TlsPolicy::automatic);
+  EXPECT_EQ(config.routes[3].tls, route::TlsPolicy::verified);
+  EXPECT_EQ(config.routes[3].credentials, (route::Credentials{.tls_name = "mx.smart.test",
+                                                              .tls_authorities = folder.path("ca.pem"),
+                                                              .client_certificate = folder.path("client.pem"),
+                                                              .client_key = folder.path("client.key"),
+                                                              .secret = "smart"}));
+  ASSERT_EQ(config.secrets.size(), 2U);
+  EXPECT_EQ(config.secrets.at("smart").username, "us");
+  EXPECT_EQ(config.secrets.at("smart").password_file, folder.path("smart.password"));
+  EXPECT_EQ(config.secrets.at("other").credential, "mail");
   EXPECT_EQ(config.routes[1].via.front(), "lmtp+unix:" + folder.path("run/lmtp"));
   EXPECT_EQ(config.routes[1].sender, "@remote.test");
   EXPECT_TRUE(config.routes[1].match_local);
@@ -192,6 +218,10 @@ min_free = "1GiB"
   const LoadedConfig again = load_config(folder.write("shown.toml", show_config(config)));
   for (const ConfigMistake& mistake : again.mistakes) ADD_FAILURE() << "shown: " << to_text(mistake);
   EXPECT_EQ(again.config.queue.retry, config.queue.retry);
+  EXPECT_EQ(again.config.routes.back().credentials, config.routes.back().credentials);
+  EXPECT_EQ(again.config.routes.back().tls, config.routes.back().tls);
+  EXPECT_EQ(again.config.secrets.at("smart").password_file, config.secrets.at("smart").password_file);
+  EXPECT_EQ(again.config.secrets.at("other").credential, "mail");
   EXPECT_EQ(again.config.queue.warn_after, config.queue.warn_after);
   ASSERT_EQ(again.config.domains.size(), config.domains.size());
   for (std::size_t i = 0; i < config.domains.size(); ++i) {
@@ -302,7 +332,22 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[[route]]\ndomain = \"\"\nvia = \"mx\"\n", 3, "domain and via"},
       {"[[route]]\ndomain = \"a b\"\nvia = \"mx\"\n", 4, "not a domain"},
       {"[[route]]\ndomain = \"*\"\nvia = [\"hold\", \"mx\"]\n", 5, "never tried"},
-      {"[[route]]\ndomain = \"*\"\nvia = \"smtps://a.test:465\"\n", 5, "no TLS yet"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"smtps://a.test:465\"\ntls = \"none\"\n", 6, "TLS from the start"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\ntls = \"yes\"\n", 6, "\"opportunistic\""},
+      {"[[route]]\ndomain = \"*\"\nvia = \"192.0.2.1:25\"\ntls = \"verified\"\n", 6, "set tls_name"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nauth = \"x\"\n", 6, "everybody's mail exchanger"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"a.test:587\"\nauth = \"x\"\n", 6, "no [secret.x]"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"a.test:587\"\ntls = \"none\"\nauth = \"x\"\n", 7, "would show the password"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"a.test:587\"\ntls = \"opportunistic\"\nauth = \"x\"\n", 7, "may be none"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nclient_key = \"x\"\n", 6, "client_certificate"},
+      {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\ntls_name = \"a b\"\n", 6, "not a host name"},
+      {"[secret.x]\nusername = \"u\"\n", 3, "wants password_file"},
+      {"[secret.x]\nusername = \"u\"\npassword_file = \"a\"\ncredential = \"b\"\n", 3, "wants password_file"},
+      {"[secret.x]\npassword_file = \"a\"\n", 3, "wants a username"},
+      {"[secret.x]\nusername = \"u\"\ncredential = \"../a\"\n", 5, "wants a name"},
+      {"[secret.x]\nusername = \"u\"\npassword = \"a\"\ncredential = \"b\"\n", 5, "did you mean"},
+      {"[secret]\nx = 1\n", 4, "is a section"},
+      {"secret = 1\n", 3, "[secret.NAME]"},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\naccount = \"b.test\"\n", 6, "\"@domain\""},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nsender = \"b.test\"\n", 6, "\"@domain\""},
       {"[[route]]\ndomain = \"*\"\nvia = \"mx\"\nmatch_local = \"yes\"\n", 6, "true or false"},

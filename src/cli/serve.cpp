@@ -1,4 +1,5 @@
 // The server process: doors, shards, signals, and an orderly end.
+#include "cli/config_secret.hpp"
 #include "cli/dns_desk.hpp"
 #include "cli/instance.hpp"
 #include "cli/print.hpp"
@@ -162,6 +163,10 @@ class ServerProcess {
   int run() {
     std::signal(SIGPIPE, SIG_IGN);
     descriptors_ = raise_descriptor_limit();
+    LoadedLogins logins = load_logins(config_);  // as who starts us, who may read more
+    for (const ConfigMistake& mistake : logins.mistakes) print_error(to_text(mistake));
+    if (!logins.mistakes.empty()) return kExitFailed;
+    logins_ = std::make_shared<const delivery::Logins>(std::move(logins.logins));
     Result<void> step = become_user(config_.user);
     if (step) step = open_doors();
     if (!step) return report(step.error());
@@ -205,6 +210,8 @@ class ServerProcess {
     if (!certified) return certified;
     server::Settings settings = to_server_settings(config_);
     settings.tls = tls_.get();
+    settings.delivery.relay.logins = logins_;
+    settings.delivery.relay.tls = tls_client_.get();
     const std::uint64_t sessions = sessions_for(descriptors_);
     if (sessions < settings.gate.max_connections) {
       settings.gate.max_connections = static_cast<std::size_t>(sessions);
@@ -310,6 +317,8 @@ class ServerProcess {
   std::unique_ptr<net::Network> network_;
   std::unique_ptr<dns::Resolver> resolver_;
   std::unique_ptr<net::TlsServer> tls_;
+  std::unique_ptr<net::TlsClient> tls_client_ = net::TlsClient::make(&clock_);
+  std::shared_ptr<const delivery::Logins> logins_;
   std::vector<std::unique_ptr<web::HttpService>> http_;
   std::unique_ptr<ConfigDnsDesk> dns_desk_;
   std::unique_ptr<web::Admin> admin_;

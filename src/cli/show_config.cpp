@@ -93,7 +93,21 @@ std::string route_text(const route::StaticRoute& route) {
   if (!route.hello.empty()) out += fmt::format("helo = {}\n", json_quoted(route.hello));
   if (!route.retry.empty())
     out += fmt::format("retry = [{}]\n", fmt::join(texts_of(route.retry, &duration_text), ", "));
+  out += fmt::format("tls = \"{}\"\n", route::name_of(route.tls));
+  const route::Credentials& with = route.credentials;
+  for (const auto& [key, value] : {std::pair("tls_name", &with.tls_name), std::pair("tls_ca", &with.tls_authorities),
+                                   std::pair("client_certificate", &with.client_certificate),
+                                   std::pair("client_key", &with.client_key), std::pair("auth", &with.secret)}) {
+    if (!value->empty()) out += fmt::format("{} = {}\n", key, json_quoted(*value));
+  }
   return out;
+}
+
+std::string secret_text(std::string_view name, const SecretKeys& secret) {
+  const bool in_file = !secret.password_file.empty();
+  return fmt::format("\n[secret.{}]\nusername = {}\n{} = {}  # password: ***\n", json_quoted(name),
+                     json_quoted(secret.username), in_file ? "password_file" : "credential",
+                     json_quoted(in_file ? secret.password_file : secret.credential));
 }
 
 }  // namespace
@@ -128,6 +142,7 @@ std::string show_config(const Config& config) {
     if (file.domain) out += fmt::format("domain = {}\n", json_quoted(file.domain->text()));
   }
   for (const route::StaticRoute& route : config.routes) out += route_text(route);
+  for (const auto& [name, secret] : config.secrets) out += secret_text(name, secret);
   return out;
 }
 

@@ -16,12 +16,14 @@ struct AttemptEnded {
   std::string_view outcome;  ///< delivered, relayed, deferred, failed
   std::string recipient;
   std::string_view remote;
+  std::string_view tls;  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384, verified"; empty: none, or nothing went over the network
   std::string_view reply;
   void fields(FieldSink& sink) const {
     sink.add("id", id);
     sink.add("outcome", outcome);
     sink.add("to", recipient);
     sink.add("remote", remote);
+    if (!tls.empty()) sink.add("tls", tls);
     sink.add("reply", reply);
   }
 };

@@ -13,6 +13,12 @@ namespace {
 
 constexpr std::size_t kHeaderChunkOctets = 64 * 1024;
 
+/// Of a reply on one line; one that has no enhanced status is about the way there.
+std::string status_of(std::string_view line) {
+  const std::string_view status = split_once(split_once(line, ' ').second, ' ').first;
+  return std::string(status.starts_with("4.") ? status : "4.4.1");
+}
+
 queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& remote) {
   queue::Attempt attempt = queue::Attempt::deferred;
   if (smtp::is_positive(of.reply)) attempt = queue::Attempt::relayed;
@@ -252,7 +258,8 @@ Task<void> Job::carry(std::shared_ptr<Job> job, Group group) {
     co_await job->put_off(std::move(group.recipients), put_off->until);
   } else {
     auto& down = std::get<Destinations::Down>(admission);
-    queue::Outcome outcome{queue::Attempt::deferred, "4.4.1", std::move(down.reply), std::move(down.remote)};
+    queue::Outcome outcome{queue::Attempt::deferred, status_of(down.reply), std::move(down.reply),
+                           std::move(down.remote)};
     outcome.retry = std::move(down.retry);
     co_await job->settle_all(std::move(group.recipients), std::move(outcome));
   }
@@ -289,11 +296,13 @@ Task<void> Job::carry_now(std::shared_ptr<Job> job, Group group, Destinations::S
     result = co_await relay(workshop.doors.connector, workshop.settings.relay, std::move(*way), std::move(message),
                             &content);
   }
+  const std::string tls = to_text(result->tls);
   slot.end(use_of(*result, retry), std::move(result->connection));
   std::vector<Ended> ended;
   for (std::size_t i = 0; i < group.recipients.size(); ++i) {
     queue::Outcome outcome = to_outcome(result->outcomes[i], result->remote);
     outcome.retry = retry;
+    outcome.tls = tls;
     ended.push_back({std::move(group.recipients[i]), std::move(outcome)});
   }
   co_await job->settle(std::move(ended));

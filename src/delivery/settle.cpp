@@ -287,6 +287,7 @@ void Job::tell(const Ended& ended) {
                                            .outcome = name_of(ended.outcome.attempt),
                                            .recipient = ended.recipient.address.text(),
                                            .remote = ended.outcome.remote,
+                                           .tls = ended.outcome.tls,
                                            .reply = ended.outcome.reply});
 }
 

@@ -169,6 +169,7 @@ struct Outcome {
   std::string remote;                ///< host [address]; empty for local delivery
   bool reports_passed_on = false;    ///< relayed: the sender hears of a success from further on, or from nobody
   std::vector<Duration> retry = {};  ///< deferred: its route's own retry table; empty: Settings::retry
+  std::string tls = {};              ///< "TLSv1.3 TLS_AES_256_GCM_SHA384, verified": what protected it; empty: nothing
 };
 
 /// What a settle decided.

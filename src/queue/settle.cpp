@@ -14,6 +14,7 @@ namespace {
 std::string detail_of(const Outcome& outcome) {
   std::string detail = outcome.status + ' ' + outcome.reply;
   if (!outcome.remote.empty()) detail += " from " + outcome.remote;
+  if (!outcome.tls.empty()) detail += " over " + outcome.tls;
   return detail;
 }
 

@@ -25,6 +25,16 @@ using AddressOctets = std::array<std::uint8_t, 16>;  // as net::Address keeps th
 
 enum class HopProtocol : std::uint8_t { smtp, lmtp };
 
+/// How the way to a host is protected.
+enum class TlsPolicy : std::uint8_t {
+  automatic,      ///< nothing was said: as `opportunistic` (where DANE and MTA-STS will have their word)
+  none,           ///< STARTTLS is never said
+  opportunistic,  ///< where it is offered, by any certificate (7435); in the clear where it does not come about
+  required,       ///< by any certificate, never in the clear
+  verified,       ///< by a certificate that is trusted, and for the name
+};
+[[nodiscard]] std::string_view name_of(TlsPolicy policy);
+
 /// One host to try, with its addresses in the order to try them.
 struct Hop {
   std::string host;  ///< for logs and reports: name, literal, or the path of a Unix socket
@@ -33,6 +43,18 @@ struct Hop {
   bool from_dns = true;  ///< false: the address itself is written in the configuration (SECURITY R11)
   HopProtocol protocol = HopProtocol::smtp;
   std::string unix_path = {};  ///< set: a Unix socket; there are no addresses then
+  TlsPolicy tls = TlsPolicy::automatic;
+  bool tls_from_start = false;  ///< 8314 §3: no STARTTLS; never with `none`
+};
+
+/// What goes with TLS and a login, of one route.
+struct Credentials {
+  std::string tls_name = {};            ///< that the certificate must have, and SNI; empty: the hop's host
+  std::string tls_authorities = {};     ///< file in PEM; empty: the system's
+  std::string client_certificate = {};  ///< file in PEM, shown where the remote asks; empty: none
+  std::string client_key = {};          ///< file in PEM; empty: in that of the certificate
+  std::string secret = {};              ///< name of what to log in by (4954); empty: nobody logs in
+  friend bool operator==(const Credentials&, const Credentials&) = default;
 };
 
 struct Relay {
@@ -40,6 +62,7 @@ struct Relay {
   std::string destination;  ///< key of connection limits: the route's via, or the recipient's domain
   std::optional<AddressOctets> source = std::nullopt;  ///< to connect from; unset: the system chooses
   std::string hello = {};                              ///< said in EHLO; empty: our hostname
+  Credentials credentials = {};
 };
 /// The route says that the directory's word counts: to a mailbox here.
 struct Local {};
@@ -62,8 +85,8 @@ struct RouteDecision {
 /// [[route]] of the file. First match wins: all that is set must hold.
 struct StaticRoute {
   std::string domain = "*";  ///< of the recipient: "remote.test", "*.remote.test" (not remote.test itself), "*"
-  /// "host:port", "[v6]:port", "mx", "mx:NAME", "lmtp://host:port", "lmtp+unix:PATH", "local", "hold", "discard",
-  /// "error:5.1.2 text"; "smtps://…" is refused until there is TLS.
+  /// "host:port", "[v6]:port", "mx", "mx:NAME", "smtps://host[:port]", "lmtp://host:port", "lmtp+unix:PATH", "local",
+  /// "hold", "discard", "error:5.1.2 text".
   std::vector<std::string> via = {};
   std::string sender = {};           ///< reverse-path: "a@x.test", "@x.test", "*.x.test", "<>"; empty: any
   std::string account = {};          ///< who logged in to send it: an address, or "@domain"; empty: any
@@ -71,9 +94,11 @@ struct StaticRoute {
   std::string source = {};           ///< address to connect from
   std::string hello = {};            ///< [[route]] helo
   std::vector<Duration> retry = {};  ///< empty: the queue's
+  TlsPolicy tls = TlsPolicy::automatic;
+  Credentials credentials = {};  ///< [[route]] tls_name, tls_ca, client_certificate, client_key, auth
 };
 
-/// Errors  malformed: says which part of a via is wrong.
+/// Errors  malformed: says which part of a via is wrong, or which key does not go with it; `place` names the key.
 [[nodiscard]] Result<void> check_route(const StaticRoute& route);
 
 struct Settings {

@@ -407,7 +407,10 @@ TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
       {"d.test", {"Hold"}},
       {"d.test", {"mx", "nonsense"}},
       {"*.[192.0.2.1]", {"mx"}},
-      {"d.test", {"smtps://mx.test:465"}},
+      {"d.test", {"smtps://"}},
+      {"d.test", {"smtps://:465"}},
+      {"d.test", {"smtps://mx.test:x"}},
+      {"d.test", {"smtps://2001:db8::1"}},
       {"d.test", {"smtp://mx.test:25"}},
       {"d.test", {"lmtp://"}},
       {"d.test", {"lmtp://host"}},
@@ -433,12 +436,89 @@ TEST(StaticRoutes, BadOnesAreRefusedWithAReason) {
       {.domain = "d.test", .via = {"mx"}, .source = "[2001:db8::1]"},
       {.domain = "d.test", .via = {"mx"}, .hello = "not a name"},
       {.domain = "d.test", .via = {"mx"}, .hello = "x\r\nRSET"},
+      {.domain = "d.test", .via = {"smtps://mx.test"}, .tls = TlsPolicy::none},
+      {.domain = "d.test", .via = {"mx.test:25", "smtps://mx.test"}, .tls = TlsPolicy::opportunistic},
+      {.domain = "d.test", .via = {"192.0.2.1:25"}, .tls = TlsPolicy::verified},
+      {.domain = "d.test", .via = {"lmtp+unix:/s"}, .tls = TlsPolicy::verified},
+      {.domain = "d.test", .via = {"mx"}, .tls = TlsPolicy::none, .credentials = {.tls_authorities = "/ca"}},
+      {.domain = "d.test", .via = {"mx"}, .credentials = {.client_key = "/key"}},
+      {.domain = "d.test", .via = {"mx"}, .credentials = {.tls_name = "a b"}},
+      {.domain = "d.test", .via = {"mx"}, .credentials = {.secret = "x"}},
+      {.domain = "d.test", .via = {"192.0.2.1:587"}, .credentials = {.secret = "x"}},
+      {.domain = "d.test", .via = {"a.test:587"}, .tls = TlsPolicy::none, .credentials = {.secret = "x"}},
+      {.domain = "d.test", .via = {"a.test:587"}, .tls = TlsPolicy::opportunistic, .credentials = {.secret = "x"}},
+      {.domain = "d.test",
+       .via = {"127.0.0.1:1", "192.0.2.1:1"},
+       .tls = TlsPolicy::none,
+       .credentials = {.secret = "x"}},
   };
   for (const StaticRoute& route : bad) {
     const Result<void> checked = check_route(route);
     ASSERT_FALSE(checked) << route.domain << " " << (route.via.empty() ? "" : route.via.front());
     EXPECT_FALSE(checked.error().detail.empty());
   }
+}
+
+TEST(Tls, IsThatOfTheRouteOrWhatItsWaysNeed) {
+  struct Row {
+    StaticRoute route;
+    TlsPolicy want;
+    bool from_start = false;
+    std::uint16_t port = 25;
+  };
+  const std::vector<Row> rows = {
+      {{.domain = "*", .via = {"192.0.2.1:25"}}, TlsPolicy::automatic},
+      {{.domain = "*", .via = {"192.0.2.1:25"}, .tls = TlsPolicy::none}, TlsPolicy::none},
+      {{.domain = "*", .via = {"192.0.2.1:25"}, .tls = TlsPolicy::required}, TlsPolicy::required},
+      {{.domain = "*", .via = {"smtps://192.0.2.1"}}, TlsPolicy::required, true, 465},
+      {{.domain = "*", .via = {"smtps://[2001:db8::1]"}}, TlsPolicy::required, true, 465},
+      {{.domain = "*", .via = {"smtps://192.0.2.1:2465"}}, TlsPolicy::required, true, 2465},
+      {{.domain = "*", .via = {"smtps://192.0.2.1"}, .credentials = {.tls_name = "a.test", .secret = "x"}},
+       TlsPolicy::verified,
+       true,
+       465},
+      {{.domain = "*", .via = {"192.0.2.1:25"}, .credentials = {.tls_name = "a.test", .secret = "x"}},
+       TlsPolicy::verified},
+      {{.domain = "*", .via = {"192.0.2.1:25"}, .tls = TlsPolicy::required, .credentials = {.secret = "x"}},
+       TlsPolicy::required},
+      {{.domain = "*", .via = {"127.0.0.1:25"}, .tls = TlsPolicy::none, .credentials = {.secret = "x"}},
+       TlsPolicy::none},
+      {{.domain = "*", .via = {"lmtp://192.0.2.1:25"}, .tls = TlsPolicy::required}, TlsPolicy::required},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.route.via.front());
+    ASSERT_TRUE(check_route(row.route));
+    Net net({}, {.routes = {row.route}, .port = 25, .hostname = {}, .own_addresses = {}});
+    const RouteDecision decision = net.route(query_of("d.test", "", false));
+    const auto* const relay = std::get_if<Relay>(&decision.next);
+    ASSERT_NE(relay, nullptr);
+    EXPECT_EQ(relay->hops.at(0).tls, row.want);
+    EXPECT_EQ(relay->hops.at(0).tls_from_start, row.from_start);
+    EXPECT_EQ(relay->hops.at(0).port, row.port);
+    EXPECT_EQ(relay->credentials, row.route.credentials);
+  }
+}
+
+/// A connection is for one protection and one login.
+TEST(Tls, OtherProtectionIsAnotherDestination) {
+  std::set<std::string> seen;
+  const std::vector<StaticRoute> routes = {
+      {.domain = "*", .via = {"a.test:25"}},
+      {.domain = "*", .via = {"a.test:25"}, .tls = TlsPolicy::none},
+      {.domain = "*", .via = {"a.test:25"}, .tls = TlsPolicy::verified},
+      {.domain = "*", .via = {"a.test:25"}, .tls = TlsPolicy::verified, .credentials = {.tls_name = "b.test"}},
+      {.domain = "*", .via = {"a.test:25"}, .tls = TlsPolicy::verified, .credentials = {.tls_authorities = "/b"}},
+      {.domain = "*", .via = {"a.test:25"}, .tls = TlsPolicy::verified, .credentials = {.client_certificate = "/c"}},
+      {.domain = "*", .via = {"a.test:25"}, .credentials = {.secret = "x"}},
+      {.domain = "*", .via = {"a.test:25"}, .credentials = {.secret = "y"}},
+      {.domain = "*", .via = {"smtps://a.test:25"}},
+  };
+  for (const StaticRoute& route : routes) {
+    Net net({}, {.routes = {route}, .port = 25, .hostname = {}, .own_addresses = {}});
+    const Router router(&net.resolver, &net.random, net.settings);
+    seen.insert(router.destination(query_of("d.test", "", false)));
+  }
+  EXPECT_EQ(seen.size(), routes.size());
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ NoRoute to_refusal(const ViaError& refusal) {
 }
 
 /// The route's via as it stands there, but that "mx" is the recipient's domain: one slow domain must not be the limit
-/// of all. Another source or greeting is another destination, so that no connection is used for both.
+/// of all. Another source, greeting, protection or login is another destination, so that no connection is used for
+/// both.
 std::string destination_of(const StaticRoute& route, const mail::Domain& domain) {
   std::string out;
   for (const std::string& via : route.via) {
@@ -63,6 +64,11 @@ std::string destination_of(const StaticRoute& route, const mail::Domain& domain)
   }
   if (!route.source.empty()) out += " from " + route.source;
   if (!route.hello.empty()) out += " as " + route.hello;
+  if (route.tls != TlsPolicy::automatic) out += fmt::format(" tls {}", name_of(route.tls));
+  const Credentials& with = route.credentials;
+  for (const std::string* const part : {&with.tls_name, &with.tls_authorities, &with.client_certificate})
+    if (!part->empty()) out += " by " + *part;
+  if (!with.secret.empty()) out += " auth " + with.secret;
   return out;
 }
 
@@ -81,12 +87,20 @@ RouteDecision to_relay(Hop hop) {
 /// Of a route via host:port and the like.
 Task<RouteDecision> follow_host(Search* search, ViaHost via) {
   if (via.address) {
-    co_return to_relay(
-        {.host = via.host, .addresses = {*via.address}, .port = via.port, .from_dns = false, .protocol = via.protocol});
+    co_return to_relay({.host = via.host,
+                        .addresses = {*via.address},
+                        .port = via.port,
+                        .from_dns = false,
+                        .protocol = via.protocol,
+                        .unix_path = {},
+                        .tls_from_start = via.tls_from_start});
   }
   Found found = co_await search->host(std::move(via.host), via.port);
   if (auto* const hops = std::get_if<std::vector<Hop>>(&found.hops)) {
-    for (Hop& hop : *hops) hop.protocol = via.protocol;
+    for (Hop& hop : *hops) {
+      hop.protocol = via.protocol;
+      hop.tls_from_start = via.tls_from_start;
+    }
   }
   co_return to_decision(std::move(found), {});
 }
@@ -129,6 +143,9 @@ Task<RouteDecision> follow_all(Search* search, const Settings* settings, std::si
     Via way = *via;
     mail::Domain wanted = domain;
     RouteDecision more = co_await follow(search, settings, std::move(way), std::move(wanted));
+    if (auto* const found = std::get_if<Relay>(&more.next)) {
+      for (Hop& hop : found->hops) hop.tls = tls_of(route, *via);
+    }
     auto* const before = std::get_if<Relay>(&decision.next);
     if (before != nullptr) {
       if (!is_way(*via)) break;
@@ -145,6 +162,7 @@ Task<RouteDecision> follow_all(Search* search, const Settings* settings, std::si
     relay->destination = destination_of(route, domain);
     relay->source = parse_address(route.source);
     relay->hello = route.hello;
+    relay->credentials = route.credentials;
   }
   const std::string found = decision.reason;
   decision.retry = route.retry;

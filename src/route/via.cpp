@@ -37,8 +37,8 @@ Result<Via> parse_host(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
     return error(Error::malformed, "route.via",
-                 "want host:port, mx, mx:NAME, lmtp://host:port, lmtp+unix:PATH, local, hold, discard or "
-                 "error:STATUS text");
+                 "want host:port, mx, mx:NAME, smtps://host:port, lmtp://host:port, lmtp+unix:PATH, local, hold, "
+                 "discard or error:STATUS text");
   }
   const Result<std::uint16_t> port = parse_number<std::uint16_t>(text.substr(colon + 1), {.min = 1, .max = 65535});
   if (!port) return error(Error::malformed, "route.via", "the port must be a number from 1 to 65535");
@@ -57,6 +57,16 @@ Result<Via> parse_host(std::string_view text) {
 }
 
 constexpr std::string_view kLmtp = "lmtp://";
+constexpr std::string_view kSmtps = "smtps://";
+constexpr std::string_view kSmtpsPort = ":465";  // 8314 §7.3
+
+/// Behind the scheme; the port may be left out.
+Result<Via> parse_smtps(std::string_view text) {
+  const bool has_port = text.rfind(':') != std::string_view::npos && !text.ends_with(']');
+  Result<Via> via = parse_host(has_port ? text : std::string(text) + std::string(kSmtpsPort));
+  if (via) std::get<ViaHost>(*via).tls_from_start = true;
+  return via;
+}
 constexpr std::string_view kLmtpUnix = "lmtp+unix:";
 
 Result<Via> parse_unix(std::string_view path) {
@@ -114,7 +124,89 @@ Result<void> check_from(const StaticRoute& route) {
   return {};
 }
 
+/// It does not leave this host, so that nobody hears it.
+bool stays_here(const Via& via) {
+  const auto* const host = std::get_if<ViaHost>(&via);
+  return std::holds_alternative<ViaUnix>(via) || (host != nullptr && host->address && is_loopback(*host->address));
+}
+
+/// A hop whose name is known from the route, or is that of another's say-so.
+bool has_name(const Via& via) {
+  const auto* const host = std::get_if<ViaHost>(&via);
+  return host == nullptr || !host->address;
+}
+
+Result<void> check_login(const StaticRoute& route, const Via& via) {
+  if (route.credentials.secret.empty() || !is_way(via)) return {};
+  const auto wrong = [](std::string why) { return error(Error::malformed, "route.auth", std::move(why)); };
+  const auto* const exchanger = std::get_if<ViaMx>(&via);
+  if (exchanger != nullptr && exchanger->name.empty())
+    return wrong("via = \"mx\" would show the password to everybody's mail exchanger: name the smart host");
+  if (std::holds_alternative<ViaUnix>(via)) return {};
+  if (route.tls == TlsPolicy::opportunistic)
+    return wrong("goes with tls = \"required\" or \"verified\": opportunistic TLS may be none");
+  if (route.tls == TlsPolicy::none && !stays_here(via))
+    return wrong("without TLS would show the password (tls = \"none\" goes with it on 127.0.0.1 and ::1 only)");
+  return {};
+}
+
+/// TLS and AUTH by what the ways of the route are.
+Result<void> check_security(const StaticRoute& route) {
+  const Credentials& with = route.credentials;
+  const auto wrong = [](std::string_view place, std::string why) {
+    return error(Error::malformed, place, std::move(why));
+  };
+  if (!with.client_key.empty() && with.client_certificate.empty())
+    return wrong("route.client_key", "belongs to a client_certificate");
+  if (!with.tls_name.empty() && !dns::Name::parse(with.tls_name))
+    return wrong("route.tls_name", '"' + with.tls_name + "\" is not a host name");
+  bool some_tls = false;
+  for (const std::string& text : route.via) {
+    const Via via = *parse_via(text);
+    if (const Result<void> login = check_login(route, via); !login) return login;
+    const auto* const host = std::get_if<ViaHost>(&via);
+    const bool may_be_clear = route.tls == TlsPolicy::none || route.tls == TlsPolicy::opportunistic;
+    if (host != nullptr && host->tls_from_start && may_be_clear)
+      return wrong("route.tls", "smtps:// is TLS from the start: it goes with \"required\" and \"verified\"");
+    if (std::holds_alternative<ViaUnix>(via) && route.tls == TlsPolicy::verified)
+      return wrong("route.tls", "a Unix socket has no TLS");
+    if (tls_of(route, via) == TlsPolicy::verified && with.tls_name.empty() && !has_name(via))
+      return wrong(route.tls == TlsPolicy::verified ? "route.tls" : "route.auth",
+                   "wants a certificate for a name, and the via is an address (set tls_name)");
+    some_tls = some_tls || (is_way(via) && tls_of(route, via) != TlsPolicy::none);
+  }
+  if (!some_tls && (!with.tls_name.empty() || !with.tls_authorities.empty() || !with.client_certificate.empty()))
+    return wrong("route.tls", "\"none\" needs no tls_name, tls_ca and client_certificate");
+  return {};
+}
+
 }  // namespace
+
+std::string_view name_of(TlsPolicy policy) {
+  switch (policy) {
+    case TlsPolicy::automatic: return "auto";
+    case TlsPolicy::none: return "none";
+    case TlsPolicy::opportunistic: return "opportunistic";
+    case TlsPolicy::required: return "required";
+    case TlsPolicy::verified: return "verified";
+  }
+  return "auto";
+}
+
+TlsPolicy tls_of(const StaticRoute& route, const Via& via) {
+  if (std::holds_alternative<ViaUnix>(via)) return TlsPolicy::none;
+  if (route.tls != TlsPolicy::automatic) return route.tls;
+  if (!route.credentials.secret.empty()) return TlsPolicy::verified;
+  const auto* const host = std::get_if<ViaHost>(&via);
+  return host != nullptr && host->tls_from_start ? TlsPolicy::required : TlsPolicy::automatic;
+}
+
+bool is_loopback(const AddressOctets& address) {
+  constexpr AddressOctets kV6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  constexpr AddressOctets kV4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127};
+  constexpr std::ptrdiff_t kV4Network = 13;
+  return address == kV6 || std::equal(kV4.begin(), kV4.begin() + kV4Network, address.begin());
+}
 
 std::optional<AddressOctets> parse_address(std::string_view text) {
   const std::string terminated(text);
@@ -138,11 +230,9 @@ Result<Via> parse_via(std::string_view text) {
     if (via) std::get<ViaHost>(*via).protocol = HopProtocol::lmtp;
     return via;
   }
-  if (text.starts_with("smtps://")) {
-    return error(Error::unsupported, "route.via", "this version has no TLS yet, so no smtps:// (host:port is SMTP)");
-  }
+  if (text.starts_with(kSmtps)) return parse_smtps(text.substr(kSmtps.size()));
   if (text.find("://") != std::string_view::npos)
-    return error(Error::malformed, "route.via", "of the forms with :// there is lmtp:// only");
+    return error(Error::malformed, "route.via", "of the forms with :// there are smtps:// and lmtp://");
   const bool is_port = text.starts_with("mx:") && parse_number<std::uint16_t>(text.substr(3)).has_value();
   if (!text.starts_with("mx:") || is_port) return parse_host(text);  // "mx:25" is a host named mx
   const Result<dns::Name> name = dns::Name::parse(text.substr(3));
@@ -185,6 +275,7 @@ Result<void> check_route(const StaticRoute& route) {
                    '"' + route.via[i] + "\" is never passed: what is behind it in the list is never tried");
     }
   }
+  if (const Result<void> good = check_security(route); !good) return good;
   if (!route.source.empty() && !parse_address(route.source))
     return error(Error::malformed, "route.source", '"' + route.source + "\" is not an IPv4 or IPv6 address");
   if (!route.hello.empty() && !mail::Domain::parse(route.hello))

@@ -18,6 +18,7 @@ struct ViaHost {
   std::optional<AddressOctets> address;  ///< set: no look-up
   std::uint16_t port = 25;
   HopProtocol protocol = HopProtocol::smtp;
+  bool tls_from_start = false;
 };
 /// LMTP over a Unix socket.
 struct ViaUnix {
@@ -42,6 +43,13 @@ using Via = std::variant<ViaHost, ViaUnix, ViaMx, ViaLocal, ViaHold, ViaDiscard,
 
 /// Errors  malformed: says which part is wrong.
 [[nodiscard]] Result<Via> parse_via(std::string_view text);
+
+/// How a hop of that way is protected by its route: with a login `automatic` is `verified`, TLS from the start is at
+/// least `required`, and a Unix socket needs none.
+[[nodiscard]] TlsPolicy tls_of(const StaticRoute& route, const Via& via);
+
+/// 127.0.0.0/8 (mapped into IPv6) and ::1.
+[[nodiscard]] bool is_loopback(const AddressOctets& address);
 
 /// `192.0.2.1` (mapped into IPv6) or `2001:db8::1`; nullopt: no address.
 [[nodiscard]] std::optional<AddressOctets> parse_address(std::string_view text);

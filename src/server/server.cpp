@@ -86,9 +86,10 @@ constexpr Duration kProxyHeaderWait = std::chrono::seconds(10);
 constexpr Duration kHandshakeWait = std::chrono::seconds(60);
 constexpr Duration kAcceptAgain = std::chrono::milliseconds(50);  // after a failure that may pass
 
-delivery::Settings with_hostname(delivery::Settings settings, const std::string& hostname) {
+delivery::Settings with_doors(delivery::Settings settings, const std::string& hostname, Random* random) {
   settings.hostname = hostname;
   settings.relay.hostname = hostname;
+  settings.relay.random = random;
   return settings;
 }
 
@@ -164,13 +165,14 @@ struct Server::Inside {
                    .hostname = domain_of(settings.hostname),
                    .postmaster = settings.delivery.postmaster},
         router(doors.resolver, doors.random, with_own(settings, *doors.network)),
-        probe(&connector, &router, with_hostname(settings.delivery, settings.hostname).relay),
+        probe(&connector, &router, with_doors(settings.delivery, settings.hostname, doors.random).relay),
         gate(&directory, doors.store, &router, &probe, doors.clock, settings.gate),
         counts(settings.gate),
         login_guard(doors.clock, settings.login_guard),
         tls(settings.tls, doors.events, doors.metrics),
         deliverer({doors.store, doors.clock, doors.random, doors.events, doors.metrics, &connector},
-                  {&queue, &ids, &directory, &mailboxes, &router}, with_hostname(settings.delivery, settings.hostname)),
+                  {&queue, &ids, &directory, &mailboxes, &router},
+                  with_doors(settings.delivery, settings.hostname, doors.random)),
         limits(doors.metrics),
         smtp_metrics{
             doors.metrics->counter("postrider_sessions_total", "Sessions begun", "service=\"smtp\""),

@@ -26,7 +26,24 @@ constexpr auto kOffers = std::to_array<Offer>({
     {"DSN", &Offers::dsn},
     {"DELIVERBY", &Offers::deliver_by},
     {"MT-PRIORITY", &Offers::priority},
+    {"STARTTLS", &Offers::starttls},
 });
+
+/// 4422 §3.1.
+bool is_mechanism(std::string_view name) {
+  constexpr std::size_t kNameOctetsMax = 20;
+  return !name.empty() && name.size() <= kNameOctetsMax &&
+         std::ranges::all_of(name, [](char c) { return is_alnum_ascii(c) || c == '-' || c == '_'; });
+}
+
+void add_mechanisms(std::string_view names, std::vector<std::string>& to) {
+  for (const std::string_view name : split(names, ' ')) {
+    if (!is_mechanism(name) || to.size() == kMechanismsOfferedMax) continue;
+    std::string upper(name);
+    std::ranges::transform(upper, upper.begin(), to_upper_ascii);
+    if (std::ranges::find(to, upper) == to.end()) to.push_back(std::move(upper));
+  }
+}
 
 bool is_ascii(const mail::Path& path) { return path.is_null() || path.address().is_ascii(); }
 
@@ -61,6 +78,9 @@ Offers parse_offers(std::string_view text) {
     for (const Offer& offer : kOffers) {
       if (iequals_ascii(parts.first, offer.keyword)) offers.*offer.flag = true;
     }
+    if (iequals_ascii(parts.first, "AUTH")) add_mechanisms(parts.second, offers.mechanisms);
+    if (istarts_with_ascii(parts.first, "AUTH="))  // as it was before 2554
+      add_mechanisms(trimmed(lines[i]).substr(5), offers.mechanisms);
     if (iequals_ascii(parts.first, "SIZE")) {
       const std::uint64_t size = parse_number<std::uint64_t>(trimmed(parts.second)).value_or(0);  // 1870 §4: no limit
       if (offers.size.value_or(0) == 0 || (size != 0 && size < *offers.size)) offers.size = size;

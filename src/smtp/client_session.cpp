@@ -15,6 +15,10 @@ Phase phase_of(Stage stage) {
     case Stage::hello:
     case Stage::helo:
     case Stage::ready: return Phase::hello;
+    case Stage::starttls: return Phase::starttls;
+    case Stage::auth_begin:
+    case Stage::auth:
+    case Stage::auth_response: return Phase::auth;
     case Stage::rset:
     case Stage::gather:
     case Stage::mail: return Phase::mail;
@@ -36,6 +40,8 @@ std::string_view name_of(Phase phase) {
     case Phase::connect: return "connect";
     case Phase::greeting: return "greeting";
     case Phase::hello: return "hello";
+    case Phase::starttls: return "starttls";
+    case Phase::auth: return "auth";
     case Phase::mail: return "mail";
     case Phase::rcpt: return "rcpt";
     case Phase::data: return "data";
@@ -64,11 +70,14 @@ Surplus surplus_in(std::string_view rest) {
 
 }  // namespace
 
-ClientSession::ClientSession(std::string hello_name, Protocol protocol)
-    : state_(new State(std::move(hello_name), protocol)) {}
+ClientSession::ClientSession(ClientSettings settings) : state_(new State(std::move(settings))) {}
 void ClientSession::StateDeleter::operator()(State* state) const { delete state; }
 
-void ClientSession::start(ClientActions& /*out*/) {}
+void ClientSession::start(ClientActions& out) {
+  if (state_->settings.secured != Secured::by_starttls) return;  // the greeting comes first
+  state_->replies_owed = 0;
+  state_->say_hello(out);
+}
 bool ClientSession::ready() const { return state_->stage == Stage::ready; }
 bool ClientSession::closed() const { return state_->stage == Stage::closed; }
 
@@ -76,7 +85,11 @@ ClientWait ClientSession::waits_for() const {
   switch (state_->stage) {
     case Stage::greeting: return ClientWait::greeting;
     case Stage::hello:
-    case Stage::helo: return ClientWait::hello;
+    case Stage::helo:
+    case Stage::starttls:
+    case Stage::auth_begin:
+    case Stage::auth:
+    case Stage::auth_response: return ClientWait::hello;
     case Stage::ready:
     case Stage::rset:
     case Stage::gather:
@@ -117,6 +130,9 @@ void ClientSession::step(const ClientEvent& event, ClientActions& out) {
                           state_->on_content_failed(
                               {.code = 451, .enhanced = "4.3.0", .text = "The content could not be read"}, out);
                         },
+                        [&](const StartAuth& e) { state_->on_start_auth(e, out); },
+                        [&](const AuthResponse& e) { state_->on_auth_response(e, out); },
+                        [&](const AuthGivenUp& e) { state_->on_auth_given_up(e, out); },
                         [&](const TimedOut&) { state_->on_lost("Timed out", out); },
                         [&](const PeerClosed&) { state_->on_lost("Connection lost", out); }},
              event);
@@ -130,6 +146,7 @@ void ClientSession::State::on_received(std::string_view octets, ClientActions& o
     if (!reply) return break_protocol(out);
     if (!*reply) continue;
     surplus = replies_due == 1 ? surplus_in(octets) : Surplus::none;
+    more_behind = !octets.empty();
     on_reply(std::move(**reply), out);
   }
   if (stage != Stage::closed && reader.has_begun() && replies_due == 0)
@@ -144,6 +161,8 @@ void ClientSession::State::on_reply(Reply reply, ClientActions& out) {
     case Stage::greeting:
     case Stage::hello:
     case Stage::helo: return on_hello_reply(std::move(reply), out);
+    case Stage::starttls: return on_starttls_reply(std::move(reply), out);
+    case Stage::auth: return on_auth_reply(std::move(reply), out);
     case Stage::rset:
     case Stage::mail:
     case Stage::rcpt:
@@ -154,6 +173,8 @@ void ClientSession::State::on_reply(Reply reply, ClientActions& out) {
     case Stage::end_of_data:
     case Stage::no_content: return on_transaction_reply(std::move(reply), out);
     case Stage::quit: return hang_up(out);
+    case Stage::auth_begin:
+    case Stage::auth_response:
     case Stage::gather:
     case Stage::ready:
     case Stage::closed: return;
@@ -167,22 +188,27 @@ void ClientSession::State::on_early_reply(const Reply& reply, ClientActions& out
   break_protocol(out);
 }
 
+void ClientSession::State::say_hello(ClientActions& out) {
+  stage = Stage::hello;
+  send((protocol == Protocol::lmtp ? "LHLO " : "EHLO ") + settings.hello_name + "\r\n", 1,
+       out);  // 5321 §4.1.1.1, 2033 §4.1
+}
+
 void ClientSession::State::on_hello_reply(Reply reply, ClientActions& out) {
-  if (stage == Stage::greeting && reply.code == 220) {
-    stage = Stage::hello;
-    return send((protocol == Protocol::lmtp ? "LHLO " : "EHLO ") + hello_name + "\r\n", 1,
-                out);  // 5321 §4.1.1.1, 2033 §4.1
-  }
+  if (stage == Stage::greeting && reply.code == 220) return say_hello(out);
   if (stage != Stage::greeting && reply.code == 250) {
     if (stage == Stage::hello) offers = parse_offers(reply.text);
-    stage = Stage::ready;
-    return;
+    return after_hello(out);
   }
   if (stage == Stage::hello && protocol == Protocol::smtp && is_permanent(reply)) {  // 5321 §3.2, §4.1.1.1
     stage = Stage::helo;
-    return send("HELO " + hello_name + "\r\n", 1, out);
+    return send("HELO " + settings.hello_name + "\r\n", 1, out);
   }
   if (!is_refused(reply)) return break_protocol(out);
+  refuse(std::move(reply), out);
+}
+
+void ClientSession::State::refuse(Reply reply, ClientActions& out) {
   out.emplace_back(SessionRefused{.outcome = {.reply = std::move(reply), .phase = phase_of(stage)}});
   send("QUIT\r\n", 1, out);  // 5321 §3.1
   hang_up(out);
@@ -205,7 +231,8 @@ void ClientSession::State::break_off(const Reply& reply, ClientActions& out) {
   if (!outcomes.empty()) {
     settle(reply, phase_of(stage));
     end_transaction(out);
-  } else if (stage == Stage::greeting || stage == Stage::hello || stage == Stage::helo) {
+  } else if (stage == Stage::greeting || stage == Stage::hello || stage == Stage::helo || stage == Stage::starttls ||
+             logs_in()) {
     out.emplace_back(SessionRefused{.outcome = {.reply = reply, .phase = phase_of(stage)}});
   }
   hang_up(out);

@@ -1,5 +1,5 @@
 // The client side of one SMTP or LMTP session, without socket, clock or queue (5321, 2033; 2920, 1870, 6152, 3030,
-// 2034, 3461, 6531, 2852, 6710).
+// 2034, 3461, 6531, 2852, 6710, 3207, 4954).
 //
 // One connection carries any number of transactions: after `ready()` the driver calls `begin`, and steps until
 // `TransactionDone`. Every recipient of the transaction has exactly one outcome there, whatever the remote did. A
@@ -8,8 +8,12 @@
 //
 // Where CHUNKING is offered the content goes by BDAT. With PIPELINING a content of up to kFirstChunkOctetsMax goes out
 // in one write with MAIL and RCPT, so WantContent may come before anything was said.
+//
+// STARTTLS ends the object: after the handshake a new one goes on, which knows nothing of what was said before it
+// (SECURITY R5). With AUTH the session is `ready()` once the remote has let us in; the driver runs the mechanism.
 #pragma once
 
+#include "core/secret.hpp"
 #include "mail/address.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/server_session.hpp"
@@ -17,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,10 +31,44 @@ namespace postrider::smtp {
 
 inline constexpr std::size_t kFirstChunkOctetsMax = 64 * 1024;  ///< of a content that goes out together with MAIL
 inline constexpr std::size_t kChunksAheadMax = 8;  ///< sent and not yet answered; 1 without PIPELINING and in LMTP
+inline constexpr std::size_t kAuthCommandOctetsMax = 512;  ///< with an initial response; a longer one goes by itself
+inline constexpr std::size_t kAuthChallengesMax = 8;       ///< of one exchange; mechanisms have two
+inline constexpr std::size_t kMechanismsOfferedMax = 32;   ///< the rest is passed over
 
 /// The part of a session in which an outcome came about; for logs, reports and retries by phase.
-enum class Phase : std::uint8_t { connect, greeting, hello, mail, rcpt, data, content, end_of_data, quit };
+enum class Phase : std::uint8_t {
+  connect,
+  greeting,
+  hello,
+  starttls,
+  auth,
+  mail,
+  rcpt,
+  data,
+  content,
+  end_of_data,
+  quit
+};
 [[nodiscard]] std::string_view name_of(Phase phase);
+
+/// Whether TLS is begun on a connection that is open (3207).
+enum class BeginTls : std::uint8_t {
+  never,
+  if_offered,  ///< where it is refused the session goes on in the clear
+  required,    ///< the session is refused, for now: 4.7.4 where it is not offered, 4.7.5 where it is refused
+};
+
+struct ClientSettings {
+  std::string hello_name;  ///< our hostname, said in EHLO/HELO or LHLO
+  /// LMTP (2033): there is no older greeting to fall back to, and the remote answers for each recipient at the end of
+  /// the content.
+  Protocol protocol = Protocol::smtp;
+  Secured secured = Secured::no;  ///< by_starttls: begins with EHLO; no greeting comes after a handshake (3207 §4.2)
+  BeginTls begin_tls = BeginTls::never;  ///< of a session that is not secured
+  bool authenticate = false;             ///< log in before any transaction (4954); refused for now where it fails
+  /// Mechanisms that show the password may be used without TLS: nobody else hears this connection.
+  bool passwords_in_clear = false;
+};
 
 struct ClientTransaction {
   mail::Path reverse_path;
@@ -62,17 +101,52 @@ struct Content {
 /// The content could not be read to its end: the transaction is broken off without an end of data (4.3.0). The session
 /// goes on if nothing of the transaction was said yet, else it is closed.
 struct ContentFailed {};
-using ClientEvent = std::variant<Received, Content, ContentFailed, TimedOut, PeerClosed>;
+/// In answer to WantAuth: the exchange begins.
+struct StartAuth {
+  std::string mechanism;          ///< its name
+  std::optional<Secret> initial;  ///< the initial response (4954 §4); nullopt: the mechanism begins with the server
+  bool may_succeed = false;       ///< the remote may say 235 to it
+};
+/// In answer to WantAuthResponse.
+struct AuthResponse {
+  Secret response;
+  bool may_succeed = false;
+};
+/// In answer to either: there is no mechanism in common, or what the remote says is wrong. The session is refused, for
+/// now.
+struct AuthGivenUp {
+  std::string why;  ///< for people: "no mechanism in common"
+};
+using ClientEvent =
+    std::variant<Received, Content, ContentFailed, StartAuth, AuthResponse, AuthGivenUp, TimedOut, PeerClosed>;
 
 struct WantContent {};
 struct TransactionDone {
   std::vector<RecipientOutcome> outcomes;  ///< in the order of the recipients
 };
-/// The session came to an end before a transaction could begin (refused greeting or EHLO, no answer).
+/// What nobody is to see in a log or dialogue.
+struct SendSecret {
+  Secret octets;
+  std::string shown;  ///< in their place: "AUTH PLAIN ***\r\n"
+};
+/// The remote is ready for the handshake, as a server. This object is closed; after the handshake a new one with
+/// Secured::by_starttls goes on. Nothing that was received before may be given to it.
+struct Handshake {};
+/// Which mechanism, of those? Answered with StartAuth or AuthGivenUp.
+struct WantAuth {
+  std::vector<std::string> mechanisms;  ///< in upper case, each once
+};
+/// What is the response to this challenge (not in base64)? Answered with AuthResponse or AuthGivenUp.
+struct WantAuthResponse {
+  std::string challenge;
+};
+/// The session came to an end before a transaction could begin (refused greeting or EHLO, no answer, no TLS where it is
+/// required, no login).
 struct SessionRefused {
   RecipientOutcome outcome;  ///< stands for every recipient
 };
-using ClientAction = std::variant<Send, WantContent, TransactionDone, SessionRefused, HangUp>;
+using ClientAction = std::variant<Send, SendSecret, WantContent, TransactionDone, Handshake, WantAuth, WantAuthResponse,
+                                  SessionRefused, HangUp>;
 using ClientActions = std::deque<ClientAction>;
 
 /// LIMITS.md "client waits", 5321 §4.5.3.2.
@@ -80,15 +154,13 @@ enum class ClientWait : std::uint8_t { greeting, hello, mail_rcpt, data, block, 
 
 class ClientSession {
  public:
-  /// `hello_name`: our hostname, said in EHLO/HELO or LHLO. LMTP (2033): there is no older greeting to fall back to,
-  /// and the remote answers for each recipient at the end of the content.
-  explicit ClientSession(std::string hello_name, Protocol protocol = Protocol::smtp);
+  explicit ClientSession(ClientSettings settings);
 
-  /// Starts waiting for the greeting.
+  /// Starts waiting for the greeting, or says EHLO.
   void start(ClientActions& out);
   void step(const ClientEvent& event, ClientActions& out);
 
-  /// Greeting and hello are done and no transaction is open: `begin` or `quit` may be called.
+  /// Greeting, hello and login are done and no transaction is open: `begin` or `quit` may be called.
   [[nodiscard]] bool ready() const;
   /// Starts a transaction; only when `ready()`. RSET is sent by itself where a transaction before was broken off.
   void begin(ClientTransaction transaction, ClientActions& out);

@@ -1,4 +1,5 @@
-// The client engine's state; of client_session.cpp (session and hello) and client_transaction.cpp only.
+// The client engine's state; of client_session.cpp (session and hello), client_login.cpp (STARTTLS
+// and AUTH) and client_transaction.cpp only.
 #pragma once
 
 #include "smtp/client_offers.hpp"
@@ -8,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,10 @@ enum class Stage : std::uint8_t {
   greeting,
   hello,  ///< EHLO or LHLO
   helo,
+  starttls,
+  auth_begin,     ///< the driver is asked for a mechanism
+  auth,           ///< AUTH or a response was sent
+  auth_response,  ///< the driver is asked for a response
   ready,
   rset,
   gather,  ///< the content that goes out with MAIL is asked for
@@ -46,13 +52,14 @@ enum class Stage : std::uint8_t {
 enum class Surplus : std::uint8_t { none, accepts, refuses };
 
 struct ClientSession::State {
-  State(std::string name, Protocol spoken) : hello_name(std::move(name)), protocol(spoken) {}
+  explicit State(ClientSettings s) : settings(std::move(s)), protocol(settings.protocol) {}
 
   // Of the session.
   void on_received(std::string_view octets, ClientActions& out);
   void on_reply(Reply reply, ClientActions& out);
   void on_early_reply(const Reply& reply, ClientActions& out);
   void on_hello_reply(Reply reply, ClientActions& out);
+  void say_hello(ClientActions& out);
   void on_lost(std::string text, ClientActions& out);
   /// Sends what `replies` replies are due to.
   void send(std::string octets, std::size_t replies, ClientActions& out);
@@ -60,6 +67,23 @@ struct ClientSession::State {
   void break_off(const Reply& reply, ClientActions& out);
   void break_protocol(ClientActions& out);
   void hang_up(ClientActions& out);
+  /// No transaction: `reply` stands for all recipients. Takes leave.
+  void refuse(Reply reply, ClientActions& out);
+
+  // Of TLS and login.
+  void after_hello(ClientActions& out);
+  void on_starttls_reply(Reply reply, ClientActions& out);
+  void begin_auth(ClientActions& out);
+  void on_start_auth(const StartAuth& event, ClientActions& out);
+  void on_auth_response(const AuthResponse& event, ClientActions& out);
+  void on_auth_given_up(const AuthGivenUp& event, ClientActions& out);
+  void on_auth_reply(Reply reply, ClientActions& out);
+  void on_challenge(const Reply& reply, ClientActions& out);
+  void send_response(const Secret& response, ClientActions& out);
+  void cancel_auth(std::string why, ClientActions& out);
+  [[nodiscard]] bool logs_in() const {
+    return stage == Stage::auth_begin || stage == Stage::auth || stage == Stage::auth_response;
+  }
 
   // Of the transaction.
   void begin(ClientTransaction t, ClientActions& out);
@@ -93,7 +117,7 @@ struct ClientSession::State {
   [[nodiscard]] bool are_ends_out_of_step() const;
   [[nodiscard]] bool is_ahead() const { return chunks_ahead > 0; }
 
-  std::string hello_name;
+  ClientSettings settings;
   Protocol protocol;
   Stage stage = Stage::greeting;
   Offers offers;
@@ -101,7 +125,12 @@ struct ClientSession::State {
   std::size_t replies_owed = 1;     ///< to what was sent; the greeting is owed unasked
   std::size_t replies_due = 0;      ///< of these, those owed when the octets at hand came
   Surplus surplus = Surplus::none;  ///< after the reply at hand, where that is the last one due
+  bool more_behind = false;         ///< octets follow the reply at hand
   bool needs_rset = false;          ///< the remote may have a transaction open
+
+  std::optional<Secret> initial;  ///< of AUTH, to be sent when the remote asks for it
+  std::size_t challenges = 0;
+  bool may_succeed = false;  ///< what was sent last may be answered with 235
 
   ClientTransaction transaction;
   std::vector<RecipientOutcome> outcomes;  ///< code 0: none yet. Empty: no transaction is open

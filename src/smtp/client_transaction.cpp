@@ -104,6 +104,10 @@ void ClientSession::State::on_transaction_reply(Reply reply, ClientActions& out)
     case Stage::greeting:
     case Stage::hello:
     case Stage::helo:
+    case Stage::starttls:
+    case Stage::auth_begin:
+    case Stage::auth:
+    case Stage::auth_response:
     case Stage::ready:
     case Stage::gather:
     case Stage::quit:

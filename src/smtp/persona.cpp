@@ -54,6 +54,9 @@ void Persona::receive(std::string_view octets, PersonaActions& out) {
       take_chunk(octets, out);
     } else if (at_ == State::content) {
       take_content(octets, out);
+    } else if (at_ == State::handshake) {
+      at_ = State::mute;  // nobody here speaks TLS
+      if (!temper_->to_handshake.empty()) say(temper_->to_handshake, out);
     } else {
       take_line(octets, out);
     }
@@ -94,6 +97,7 @@ void Persona::keep(std::string_view octets) {
 }
 
 void Persona::on_line(std::string_view line, PersonaActions& out) {
+  if (at_ == State::response) return on_response(line, out);
   const auto [verb, argument] = split_once(line, ' ');
   const auto is = [word = verb](std::string_view name) { return iequals_ascii(word, name); };
   if (is("EHLO") || is("HELO") || is("LHLO")) return on_hello(verb, out);
@@ -108,7 +112,9 @@ void Persona::on_line(std::string_view line, PersonaActions& out) {
   } else if (is("NOOP")) {
     say("250 2.0.0 ok\r\n", out);
   } else if (is("STARTTLS")) {
-    say("454 4.7.0 TLS is broken\r\n", out);
+    on_starttls(out);
+  } else if (is("AUTH")) {
+    on_auth(out);
   } else {
     say("500 5.5.2 what\r\n", out);
   }
@@ -131,6 +137,23 @@ void Persona::on_hello(std::string_view verb, PersonaActions& out) {
   for (const std::string_view& line : each)
     reply += fmt::format("250{}{}\r\n", &line == &each.back() ? ' ' : '-', line);
   behave(temper_, refuses_both ? At::helo : At::ehlo, reply, out);
+}
+
+void Persona::on_starttls(PersonaActions& out) {
+  const std::string_view said = behave(temper_, At::starttls, "454 4.7.0 TLS is broken\r\n", out);
+  if (at_ == State::command && said.starts_with("220")) at_ = State::handshake;
+}
+
+void Persona::on_auth(PersonaActions& out) {
+  if (profile_.offers.find("AUTH ") == std::string_view::npos) return say("503 5.5.1 not here\r\n", out);
+  const std::string_view said = behave(temper_, At::auth, "235 2.7.0 let in\r\n", out);
+  if (at_ == State::command && said.starts_with("334")) at_ = State::response;
+}
+
+void Persona::on_response(std::string_view line, PersonaActions& out) {
+  at_ = State::command;
+  if (line == "*") return say("501 5.7.0 cancelled\r\n", out);
+  on_auth(out);
 }
 
 void Persona::on_mail(std::string_view argument, PersonaActions& out) {

@@ -77,7 +77,7 @@ class Persona {
   [[nodiscard]] bool closed() const { return at_ == State::closed; }
 
  private:
-  enum class State : std::uint8_t { command, content, chunk, mute, closed };
+  enum class State : std::uint8_t { command, response, handshake, content, chunk, mute, closed };
   struct Recipient {
     std::string path;
     const PersonaBehaviour* behaviour;  // nullptr: plain, or once and that was before
@@ -85,6 +85,9 @@ class Persona {
 
   void on_line(std::string_view line, PersonaActions& out);
   void on_hello(std::string_view verb, PersonaActions& out);
+  void on_starttls(PersonaActions& out);
+  void on_auth(PersonaActions& out);
+  void on_response(std::string_view line, PersonaActions& out);
   void on_mail(std::string_view argument, PersonaActions& out);
   void on_rcpt(std::string_view argument, PersonaActions& out);
   void on_data(PersonaActions& out);

@@ -59,6 +59,11 @@ constexpr PersonaBehaviour needs(PersonaNeeds needed, PersonaBehaviour b) {
   b.needs = needed;
   return b;
 }
+constexpr PersonaBehaviour then(std::string_view to_handshake, PersonaBehaviour b) {
+  b.to_handshake = to_handshake;
+  return b;
+}
+constexpr PersonaBehaviour login(PersonaBehaviour b) { return needs(PersonaNeeds::login, b); }
 
 /// Name, moment, how, what is said, in words, outcome of this recipient, of the others where it differs.
 constexpr auto kBehaviours = std::to_array<PersonaBehaviour>({
@@ -121,6 +126,43 @@ constexpr auto kBehaviours = std::to_array<PersonaBehaviour>({
     profile("lmtp", At::never, How::say, "", "speaks LMTP", kOk),
     profile("lmtp-chunking", At::never, How::say, "", "speaks LMTP and offers CHUNKING", kOk),
     profile("starttls-broken", At::never, How::say, "", "offers STARTTLS and answers it with 454", kOk),
+    profile("starttls-502", At::starttls, How::say, "502 5.5.1 not here\r\n", "offers STARTTLS and does not have it",
+            kOk),
+    profile("starttls-421", At::starttls, How::say_and_drop, "421 4.3.2 bye\r\n", "421 to STARTTLS",
+            "421 4.3.2@starttls"),
+    profile("starttls-250", At::starttls, How::say, "250 2.0.0 ok\r\n", "250 to STARTTLS, where 220 is due", kOk),
+    profile("starttls-drop", At::starttls, How::drop, "", "closes the connection at STARTTLS", kOk),
+    profile("starttls-silent", At::starttls, How::mute, "", "never answers STARTTLS", kOk),
+    profile("starttls-junk", At::starttls, How::say, "\x15\x03\x01\x02\x02\x28\r\n",
+            "answers STARTTLS with octets of TLS", kOk),
+    profile("starttls-220-drop", At::starttls, How::say_and_drop, "220 go ahead\r\n",
+            "closes the connection in the handshake", kOk),
+    profile("starttls-220-silent", At::starttls, How::deaf, "220 go ahead\r\n", "never answers the handshake", kOk),
+    then("\x16\x03\x03\xFF\xFFnonsense nonsense nonsense nonsense",
+         profile("starttls-220-junk", At::starttls, How::say, "220 go ahead\r\n", "answers the handshake with nonsense",
+                 kOk)),
+    then("250-persona.test\r\n250 PIPELINING\r\n",
+         profile("starttls-220-plain", At::starttls, How::say, "220 go ahead\r\n",
+                 "goes on in the clear where the handshake is due", kOk)),
+    profile("starttls-injection", At::starttls, How::say,
+            "220 go ahead\r\n250-persona.test\r\n250 AUTH PLAIN LOGIN\r\n",
+            "says more in the clear behind its 220 to STARTTLS, as if TLS protected it", kOk),
+    login(profile("auth-plain", At::never, How::say, "", "offers AUTH and lets everybody in", kOk)),
+    login(profile("auth-unknown", At::never, How::say, "", "offers mechanisms that nobody has", "454 4.7.4@auth")),
+    login(profile("auth-535", At::auth, How::say, "535 5.7.8 wrong\r\n", "535 to AUTH", "454 4.7.8@auth")),
+    login(profile("auth-534", At::auth, How::say, "534 5.7.9 too weak\r\n", "534 to AUTH", "454 4.7.9@auth")),
+    login(profile("auth-454", At::auth, How::say, "454 4.7.0 not now\r\n", "454 to AUTH", "454 4.7.0@auth")),
+    login(profile("auth-421", At::auth, How::say_and_drop, "421 4.3.2 bye\r\n", "421 to AUTH", "421 4.3.2@auth")),
+    login(
+        profile("auth-250", At::auth, How::say, "250 2.0.0 ok\r\n", "250 to AUTH, where 235 is due", "451 4.5.0@auth")),
+    login(profile("auth-drop", At::auth, How::drop, "", "closes the connection at AUTH", "451 4.4.2@auth")),
+    login(profile("auth-silent", At::auth, How::mute, "", "never answers AUTH", "451 4.4.2@auth")),
+    login(profile("auth-junk", At::auth, How::say, "334 what is it?\r\n", "a challenge that is no base64",
+                  "454 4.7.0@auth")),
+    login(profile("auth-endless", At::auth, How::say, "334 \r\n", "challenges without end", "454 4.7.0@auth")),
+    login(profile("auth-early", At::auth, How::say, "235 2.7.0 let in\r\n",
+                  "offers SCRAM-SHA-256, and lets in without having shown that it knows the password",
+                  "454 4.7.0@auth")),
     again(profile("throttle-1", At::never, How::say, "", "452 after one recipient", kOk, "452 4.5.3@rcpt"), kOk),
     last(again(profile("throttle-2", At::never, How::say, "", "452 after two recipients", kOk), kOk), "452 4.5.3@rcpt"),
     profile("one-message", At::never, How::say, "", "421 to the second MAIL of a connection", kOk),
@@ -277,6 +319,9 @@ constexpr auto kBehaviours = std::to_array<PersonaBehaviour>({
 
 constexpr std::string_view kPlainOffers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES";
 
+constexpr std::string_view kTlsOffers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSTARTTLS\nSMTPUTF8\nDSN";
+constexpr std::string_view kAuthOffers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSMTPUTF8\nDSN\nAUTH PLAIN LOGIN";
+
 /// Profiles that differ from plain in what they offer or how much they take.
 constexpr auto kProfiles = std::to_array<PersonaProfile>({
     {.name = "ehlo-odd",
@@ -305,7 +350,30 @@ constexpr auto kProfiles = std::to_array<PersonaProfile>({
     {.name = "lmtp-chunking",
      .offers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\nCHUNKING",
      .lmtp = true},
-    {.name = "starttls-broken", .offers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSTARTTLS\nSMTPUTF8\nDSN"},
+    {.name = "starttls-broken", .offers = kTlsOffers},
+    {.name = "starttls-502", .offers = kTlsOffers},
+    {.name = "starttls-421", .offers = kTlsOffers},
+    {.name = "starttls-250", .offers = kTlsOffers},
+    {.name = "starttls-drop", .offers = kTlsOffers},
+    {.name = "starttls-silent", .offers = kTlsOffers},
+    {.name = "starttls-junk", .offers = kTlsOffers},
+    {.name = "starttls-220-drop", .offers = kTlsOffers},
+    {.name = "starttls-220-silent", .offers = kTlsOffers},
+    {.name = "starttls-220-junk", .offers = kTlsOffers},
+    {.name = "starttls-220-plain", .offers = kTlsOffers},
+    {.name = "starttls-injection", .offers = kTlsOffers},
+    {.name = "auth-unknown", .offers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSMTPUTF8\nDSN\nAUTH GSSAPI XOAUTH2"},
+    {.name = "auth-early", .offers = "PIPELINING\nSIZE 52428800\n8BITMIME\nSMTPUTF8\nDSN\nAUTH SCRAM-SHA-256"},
+    {.name = "auth-plain", .offers = kAuthOffers},
+    {.name = "auth-535", .offers = kAuthOffers},
+    {.name = "auth-534", .offers = kAuthOffers},
+    {.name = "auth-454", .offers = kAuthOffers},
+    {.name = "auth-421", .offers = kAuthOffers},
+    {.name = "auth-250", .offers = kAuthOffers},
+    {.name = "auth-drop", .offers = kAuthOffers},
+    {.name = "auth-silent", .offers = kAuthOffers},
+    {.name = "auth-junk", .offers = kAuthOffers},
+    {.name = "auth-endless", .offers = kAuthOffers},
     {.name = "throttle-1", .offers = kPlainOffers, .recipients = 1},
     {.name = "throttle-2", .offers = kPlainOffers, .recipients = 2},
     {.name = "one-message", .offers = kPlainOffers, .messages = 1},

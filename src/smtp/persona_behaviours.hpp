@@ -14,8 +14,23 @@ namespace postrider::smtp {
 /// passed over).
 enum class PersonaBy : std::uint8_t { profile, sender, recipient };
 
-/// Where in the session a behaviour shows. `helo`: at HELO, and at EHLO too.
-enum class PersonaMoment : std::uint8_t { never, greeting, ehlo, helo, mail, rcpt, data, chunk, end, rset, quit };
+/// Where in the session a behaviour shows. `helo`: at HELO, and at EHLO too. `starttls`: where it says 220 no handshake
+/// comes of it. `auth`: where it says 334 each response hears the same.
+enum class PersonaMoment : std::uint8_t {
+  never,
+  greeting,
+  ehlo,
+  helo,
+  starttls,
+  auth,
+  mail,
+  rcpt,
+  data,
+  chunk,
+  end,
+  rset,
+  quit
+};
 
 enum class PersonaHow : std::uint8_t {
   say,           ///< `says`, or what a plain remote says where that is empty
@@ -28,16 +43,17 @@ enum class PersonaHow : std::uint8_t {
   take_and_drop  ///< takes the message, then closes the connection without a word
 };
 
-/// What a message must have for the behaviour to show.
-enum class PersonaNeeds : std::uint8_t { nothing, eight_bit, utf8_header, two_thousand_octets };
+/// What a message (or the session, for `login`) must have for the behaviour to show.
+enum class PersonaNeeds : std::uint8_t { nothing, eight_bit, utf8_header, two_thousand_octets, login };
 
 struct PersonaBehaviour {
   std::string_view name;  ///< also the profile, or the local part that asks for it
   PersonaBy by = PersonaBy::recipient;
   PersonaMoment moment = PersonaMoment::never;
   PersonaHow how = PersonaHow::say;
-  std::string_view says = {};  ///< octets as they are sent
-  std::string_view does;       ///< for people
+  std::string_view says = {};          ///< octets as they are sent
+  std::string_view to_handshake = {};  ///< what is said to the first octets of a handshake; empty: nothing any more
+  std::string_view does;               ///< for people
   /// What a right sender makes of it, as `CODE STATUS@PHASE`: of a transaction with this recipient (with a profile or
   /// sender: any), and of two others in it. 4yz: deferred, 5yz: failed, 2yz: relayed.
   std::string_view outcome;

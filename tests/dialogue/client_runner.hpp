@@ -19,13 +19,15 @@ class ClientRunner {
 
   ClientRunner(Remote remote, std::string content, std::size_t content_cut,
                smtp::Protocol protocol = smtp::Protocol::smtp)
-      : session_("client.example", protocol),
+      : ClientRunner(std::move(remote), std::move(content), content_cut,
+                     smtp::ClientSettings{.hello_name = "client.example", .protocol = protocol}) {}
+  ClientRunner(Remote remote, std::string content, std::size_t content_cut, smtp::ClientSettings settings)
+      : settings_(std::move(settings)),
+        session_(settings_),
         remote_(std::move(remote)),
         content_(std::move(content)),
         content_cut_(content_cut) {
-    smtp::ClientActions todo;
-    session_.start(todo);
-    perform(std::move(todo));
+    start();
   }
 
   void begin(smtp::ClientTransaction transaction) {
@@ -55,24 +57,59 @@ class ClientRunner {
   void remote_says(std::string_view octets) { said_ += octets; }
 
   [[nodiscard]] const smtp::ClientSession& session() const { return session_; }
+  /// Answers WantAuth and WantAuthResponse; the defaults give up.
+  std::function<smtp::ClientEvent(const std::vector<std::string>& mechanisms)> on_auth;
+  std::function<smtp::ClientEvent(const std::string& challenge)> on_challenge;
+  std::string shown = {};           ///< what an observer sees of `sent`
+  std::size_t handshakes = 0;       ///< each forgets what the remote has said and begins a new session
   std::string sent;                 ///< everything
   std::vector<std::string> writes;  ///< the same, by Send
   std::vector<smtp::TransactionDone> done;
   std::vector<smtp::RecipientOutcome> refused;  ///< by SessionRefused
+  std::vector<std::string> secrets;             ///< by SendSecret
   bool hung_up = false;
   bool content_fails = false;  ///< answer the next WantContent with ContentFailed
   std::string broken;          ///< the engine broke its own rules
 
  private:
+  void start() {
+    smtp::ClientActions todo;
+    session_.start(todo);
+    perform(std::move(todo));
+  }
+  void send(const std::string& octets, std::string_view seen) {
+    sent += octets;
+    shown += seen;
+    writes.push_back(octets);
+    said_ += remote_(octets);
+  }
+  void shake_hands() {
+    ++handshakes;
+    said_.clear();
+    settings_.secured = smtp::Secured::by_starttls;
+    session_ = smtp::ClientSession(settings_);
+    start();
+  }
   void perform(smtp::ClientActions todo) {
     while (!todo.empty()) {
       const smtp::ClientAction action = std::move(todo.front());
       todo.pop_front();
       if (hung_up) broken = "an action after HangUp";
-      std::visit(Overloaded{[&](const smtp::Send& a) {
-                              sent += a.octets;
-                              writes.push_back(a.octets);
-                              said_ += remote_(a.octets);
+      std::visit(Overloaded{[&](const smtp::Send& a) { send(a.octets, a.octets); },
+                            [&](const smtp::SendSecret& a) {
+                              secrets.emplace_back(a.octets.reveal());
+                              send(secrets.back(), a.shown);
+                            },
+                            [&](const smtp::Handshake&) {
+                              if (!todo.empty()) broken = "an action after Handshake";
+                              shake_hands();
+                            },
+                            [&](const smtp::WantAuth& a) {
+                              session_.step(on_auth ? on_auth(a.mechanisms) : smtp::AuthGivenUp{.why = "none"}, todo);
+                            },
+                            [&](const smtp::WantAuthResponse& a) {
+                              session_.step(on_challenge ? on_challenge(a.challenge) : smtp::AuthGivenUp{.why = "no"},
+                                            todo);
                             },
                             [&](const smtp::WantContent&) { give_content(todo); },
                             [&](const smtp::TransactionDone& a) { done.push_back(a); },
@@ -88,6 +125,7 @@ class ClientRunner {
     session_.step(smtp::Content{.octets = piece, .last = content_at_ == content_.size()}, todo);
   }
 
+  smtp::ClientSettings settings_;
   smtp::ClientSession session_;
   Remote remote_;
   std::string content_;

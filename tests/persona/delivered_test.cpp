@@ -2,6 +2,7 @@
 // the queue, in the trace and in the sender's mailbox, and what the next attempt brings.
 #include "core/test_run.hpp"
 #include "core/text.hpp"
+#include "delivery/test_tls.hpp"
 #include "dns/sim_resolver.hpp"
 #include "mail/dsn_parse.hpp"
 #include "queue/test_accept.hpp"
@@ -55,7 +56,7 @@ Wanted parse_wanted(std::string_view text) {
 /// gets all mail of that domain; it may be reported to.
 class Site {
  public:
-  explicit Site(std::string_view profile) : profile_(profile), remote_(&network_, &world_.shard) {
+  Site(std::string_view profile, PersonaNeeds needs) : profile_(profile), remote_(network_.host(kHere), &world_.shard) {
     server::Settings settings;
     settings.hostname = "mx.here.test";
     settings.directory.domains.push_back(
@@ -63,6 +64,13 @@ class Site {
     const std::string_view scheme = smtp::persona_profile(profile).lmtp ? "lmtp://" : "";
     settings.route.routes.push_back(
         {.domain = "*", .via = {fmt::format("{}{}:25", scheme, remote_.address(profile).to_text())}});
+    if (needs == PersonaNeeds::login) {
+      settings.route.routes.back().tls = route::TlsPolicy::none;
+      settings.route.routes.back().credentials.secret = "us";
+      const delivery::Logins logins{{"us", {.name = "postrider", .password = Secret("secret")}}};
+      settings.delivery.relay.logins = std::make_shared<const delivery::Logins>(logins);
+    }
+    settings.delivery.relay.tls = &tls_;
     settings.queue = queue::default_settings();
     settings.delivery.relay.hostname = settings.hostname;
     settings.delivery.hostname = settings.hostname;
@@ -164,6 +172,7 @@ class Site {
   store::SimStore store_{store::SimStoreOptions{.disk = &disk_, .random = &random_}};
   net::SimNetwork network_{&random_};
   dns::SimResolver resolver_{&random_};
+  delivery::FakeTls tls_;
   PersonaRemote remote_;
   queue::QueueIds ids_{&world_.clock, &random_};
   std::optional<server::Server> server_;
@@ -172,7 +181,7 @@ class Site {
 
 /// A message to the recipient of a row and two others.
 struct Case {
-  explicit Case(const PersonaBehaviour& of) : row(of), site(profile_of(of)) {
+  explicit Case(const PersonaBehaviour& of) : row(of), site(profile_of(of), of.needs) {
     const std::string name(row.name);
     recipients = {(row.by == smtp::PersonaBy::recipient ? name : "bert") + "@persona.test", "carla@persona.test",
                   "dora@persona.test"};

@@ -2,6 +2,7 @@
 #include "core/await.hpp"
 #include "core/test_run.hpp"
 #include "delivery/relay.hpp"
+#include "delivery/test_tls.hpp"
 #include "tests/persona/persona_remote.hpp"
 #include "tests/persona/persona_rows.hpp"
 
@@ -36,8 +37,10 @@ struct Scene {
   test::World world;
   SeededRandom random{11};
   net::SimNetwork network{&random};
-  net::Connector connector{network.host(net::Address::v4({10, 9, 9, 9})), {*net::Network4Or6::parse("10.77.0.0/16")}};
-  PersonaRemote remote{&network, &world.shard};
+  net::Network* own = network.host(net::Address::v4({10, 9, 9, 9}));
+  net::Connector connector{own, {}};
+  PersonaRemote remote{own, &world.shard};
+  delivery::FakeTls tls;
 };
 
 delivery::RelayMessage message_of(const PersonaBehaviour& row, std::size_t content_octets) {
@@ -58,10 +61,17 @@ Task<std::vector<std::string>> relay(Scene* scene, const PersonaBehaviour* row, 
       {.host = std::string(row->name),
        .addresses = {scene->remote.address(profile).octets()},
        .port = 25,
-       .from_dns = true,
+       .from_dns = false,
        .protocol = smtp::persona_profile(profile).lmtp ? route::HopProtocol::lmtp : route::HopProtocol::smtp});
   route.destination = "persona.test";
-  delivery::RelaySettings settings{.hostname = "client.example", .timeouts = {}};
+  delivery::RelaySettings settings{
+      .hostname = "client.example", .timeouts = {}, .tls = &scene->tls, .random = &scene->random};
+  if (row->needs == PersonaNeeds::login) {
+    const delivery::Logins logins{{"us", {.name = "postrider", .password = Secret("secret")}}};
+    settings.logins = std::make_shared<const delivery::Logins>(logins);
+    route.credentials.secret = "us";
+    route.hops.front().tls = route::TlsPolicy::none;
+  }
   delivery::RelayResult result =
       co_await delivery::relay(&scene->connector, std::move(settings), std::move(route), std::move(message), &text);
   if (result.connection) co_await result.connection->quit();

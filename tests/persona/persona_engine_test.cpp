@@ -52,6 +52,13 @@ TEST(Persona, KeepsTheOrderOfCommands) {
   EXPECT_EQ(talk("lmtp", "EHLO x\r\n"), "500 5.5.1 not here\r\n");
   EXPECT_EQ(talk("plain", "LHLO x\r\n"), "500 5.5.1 not here\r\n");
   EXPECT_EQ(talk("starttls-broken", "STARTTLS\r\n"), "454 4.7.0 TLS is broken\r\n");
+  EXPECT_EQ(talk("starttls-502", "STARTTLS\r\n"), "502 5.5.1 not here\r\n");
+  EXPECT_EQ(talk("starttls-220-plain", "STARTTLS\r\nEHLO x\r\nNOOP\r\n"),
+            "220 go ahead\r\n250-persona.test\r\n250 PIPELINING\r\n");
+  EXPECT_EQ(talk("plain", "AUTH PLAIN eA==\r\n"), "503 5.5.1 not here\r\n");
+  EXPECT_EQ(talk("auth-plain", "AUTH PLAIN eA==\r\n"), "235 2.7.0 let in\r\n");
+  EXPECT_EQ(talk("auth-endless", "AUTH LOGIN\r\nEHLO\r\n*\r\nNOOP\r\n"),
+            "334 \r\n334 \r\n501 5.7.0 cancelled\r\n250 2.0.0 ok\r\n");
   EXPECT_EQ(talk("size-1000", "MAIL FROM:<a@b.c> SIZE=1001\r\n"), "552 5.3.4 too big\r\n");
 }
 

@@ -25,8 +25,11 @@ struct Scene {
 /// One session with one transaction; gives the outcomes of three recipients.
 class Sender {
  public:
-  Sender(net::Stream* stream, Clock* clock, smtp::Protocol protocol)
-      : stream_(stream), clock_(clock), client_("client.example", protocol) {}
+  Sender(net::Stream* stream, Clock* clock, smtp::ClientSettings settings)
+      : stream_(stream), clock_(clock), client_(std::move(settings)) {}
+
+  /// TLS did not come about: to be tried once more in the clear.
+  [[nodiscard]] bool wants_clear() const { return wants_clear_; }
 
   Task<std::vector<std::string>> run(smtp::ClientTransaction transaction) {
     client_.start(todo_);
@@ -58,6 +61,16 @@ class Sender {
       for (const smtp::RecipientOutcome& outcome : done->outcomes) outcomes_.push_back(shown(outcome));
     } else if (auto* const refused = std::get_if<smtp::SessionRefused>(&action)) {
       outcomes_.assign(3, shown(refused->outcome));
+      wants_clear_ = may_go_in_the_clear(refused->outcome);
+    } else if (auto* const secret = std::get_if<smtp::SendSecret>(&action)) {
+      const Result<void> written = co_await stream_->write(secret->octets.reveal(), clock_->steady() + kPatience);
+      if (!written) client_.step(smtp::PeerClosed{}, todo_);
+    } else if (auto* const auth = std::get_if<smtp::WantAuth>(&action)) {
+      client_.step(begin_login(auth->mechanisms), todo_);
+    } else if (std::holds_alternative<smtp::WantAuthResponse>(action)) {
+      client_.step(smtp::AuthResponse{.response = Secret("y"), .may_succeed = false}, todo_);
+    } else if (std::holds_alternative<smtp::Handshake>(action)) {
+      wants_clear_ = true;  // nobody here speaks TLS
     }
   }
   Task<void> read() {
@@ -77,20 +90,23 @@ class Sender {
   smtp::ClientSession client_;
   smtp::ClientActions todo_;
   std::vector<std::string> outcomes_;
+  bool wants_clear_ = false;
 };
 
-Task<std::vector<std::string>> send(Scene* scene, net::Address to, smtp::Protocol protocol,
+Task<std::vector<std::string>> send(Scene* scene, net::Address to, std::string_view profile, smtp::PersonaNeeds needs,
                                     smtp::ClientTransaction transaction) {
-  net::Endpoint endpoint{.address = to, .port = 25, .unix_path = {}};
-  Result<std::unique_ptr<net::Stream>> stream =
-      co_await scene->own->dial(std::move(endpoint), std::nullopt, scene->world.clock.steady() + kPatience);
-  if (!stream) co_return std::vector<std::string>();
-  Sender sender(stream->get(), &scene->world.clock, protocol);
-  co_return co_await sender.run(std::move(transaction));
-}
-
-smtp::Protocol protocol_of(std::string_view profile) {
-  return smtp::persona_profile(profile).lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp;
+  const std::string name(profile);
+  for (const smtp::BeginTls begin_tls : {smtp::BeginTls::if_offered, smtp::BeginTls::never}) {
+    net::Endpoint endpoint{.address = to, .port = 25, .unix_path = {}};
+    Result<std::unique_ptr<net::Stream>> stream =
+        co_await scene->own->dial(std::move(endpoint), std::nullopt, scene->world.clock.steady() + kPatience);
+    if (!stream) co_return std::vector<std::string>();
+    Sender sender(stream->get(), &scene->world.clock, settings_for(name, needs, begin_tls));
+    smtp::ClientTransaction same = transaction;
+    std::vector<std::string> outcomes = co_await sender.run(std::move(same));
+    if (!sender.wants_clear()) co_return outcomes;
+  }
+  co_return std::vector<std::string>();
 }
 
 TEST(PersonaService, EveryRecipientHasTheOutcomeOfItsRowOverTheNetwork) {
@@ -99,14 +115,14 @@ TEST(PersonaService, EveryRecipientHasTheOutcomeOfItsRowOverTheNetwork) {
     scene.network.set_weather({.latency_min = std::chrono::milliseconds(1),
                                .latency_max = std::chrono::milliseconds(30),
                                .cuts_segments = cuts});
-    PersonaRemote remote(&scene.network, &scene.world.shard);
+    PersonaRemote remote(scene.own, &scene.world.shard);
     for (const PersonaBehaviour& row : smtp::persona_behaviours()) {
       SCOPED_TRACE(fmt::format("{} {}", row.name, cuts));
       const std::string_view profile = profile_of(row);
       const std::uint64_t before = remote.service(profile).taken();
       const SteadyTime began = scene.world.clock.steady();
       const std::vector<std::string> outcomes =
-          test::run(scene.world, send(&scene, remote.address(profile), protocol_of(profile), transaction_of(row)));
+          test::run(scene.world, send(&scene, remote.address(profile), profile, row.needs, transaction_of(row)));
       EXPECT_EQ(without_phase(outcomes), without_phase(wanted(row)));
       const bool relayed = std::ranges::any_of(outcomes, [](const std::string& o) { return o.starts_with('2'); });
       if (relayed || row.how == PersonaHow::take_and_drop) EXPECT_GT(remote.service(profile).taken(), before);

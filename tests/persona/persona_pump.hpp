@@ -4,8 +4,10 @@
 #include "core/overloaded.hpp"
 #include "smtp/client_session.hpp"
 #include "smtp/persona.hpp"
+#include "tests/persona/persona_rows.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,25 +20,24 @@ inline constexpr std::size_t kForEverOctets = 1 << 20;  // of what is said witho
 class Pump {
  public:
   /// Both sides read at most `cut` octets at once.
-  Pump(std::string_view profile, smtp::PersonaMemory* memory, std::size_t cut)
-      : persona_(profile, memory),
-        client_("client.example", smtp::persona_profile(profile).lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp),
-        cut_(cut) {}
+  Pump(std::string_view profile, smtp::PersonaMemory* memory, std::size_t cut,
+       smtp::PersonaNeeds needs = smtp::PersonaNeeds::nothing)
+      : profile_(profile), memory_(memory), needs_(needs), cut_(cut) {
+    connect(smtp::BeginTls::if_offered);
+  }
 
   /// To the end of the session: after the last transaction the client says QUIT.
   void run(std::vector<smtp::ClientTransaction> transactions, std::string_view content) {
     content_ = content;
     std::reverse(transactions.begin(), transactions.end());
-    client_.start(todo_);
-    act([&](smtp::PersonaActions& out) { persona_.start(out); });
     for (;;) {
       perform_client();
-      if (client_.closed()) return;
-      if (client_.ready() && !transactions.empty()) {
-        client_.begin(std::move(transactions.back()), todo_);
+      if (client_->closed() && !begin_again()) return;
+      if (client_->ready() && !transactions.empty()) {
+        client_->begin(std::move(transactions.back()), todo_);
         transactions.pop_back();
-      } else if (client_.ready()) {
-        client_.quit(todo_);
+      } else if (client_->ready()) {
+        client_->quit(todo_);
       } else {
         move_octets();
       }
@@ -49,17 +50,52 @@ class Pump {
   bool timed_out = false;
 
  private:
+  void connect(smtp::BeginTls begin_tls) {
+    to_persona_.clear();
+    to_client_.clear();
+    for_ever_.clear();
+    deaf_ = dropped_ = false;
+    persona_.emplace(profile_, memory_);
+    client_.emplace(settings_for(profile_, needs_, begin_tls));
+    client_->start(todo_);
+    act([&](smtp::PersonaActions& out) { persona_->start(out); });
+  }
+  /// Once more in the clear where TLS did not come about: there is none here.
+  bool begin_again() {
+    const bool again = shook_ || (!refused.empty() && may_go_in_the_clear(refused.back()));
+    if (again) {
+      shook_ = false;
+      refused.clear();
+      connect(smtp::BeginTls::never);
+    }
+    return again;
+  }
+  /// Fails, by what the persona says to it.
+  void shake_hands() {
+    shook_ = true;
+    to_client_.clear();
+    if (dropped_) return;
+    if (!deaf_) act([&](smtp::PersonaActions& out) { persona_->receive("\x16\x03\x01 hello", out); });
+    timed_out = timed_out || (to_client_.empty() && !dropped_);
+  }
   void perform_client() {
     while (!todo_.empty()) {
       const smtp::ClientAction action = std::move(todo_.front());
       todo_.pop_front();
-      std::visit(
-          Overloaded{
-              [&](const smtp::Send& a) { to_persona_ += a.octets; },
-              [&](const smtp::WantContent&) { client_.step(smtp::Content{.octets = content_, .last = true}, todo_); },
-              [&](const smtp::TransactionDone& a) { outcomes.push_back(a.outcomes); },
-              [&](const smtp::SessionRefused& a) { refused.push_back(a.outcome); }, [&](const smtp::HangUp&) {}},
-          action);
+      std::visit(Overloaded{[&](const smtp::Send& a) { to_persona_ += a.octets; },
+                            [&](const smtp::WantContent&) {
+                              client_->step(smtp::Content{.octets = content_, .last = true}, todo_);
+                            },
+                            [&](const smtp::TransactionDone& a) { outcomes.push_back(a.outcomes); },
+                            [&](const smtp::SessionRefused& a) { refused.push_back(a.outcome); },
+                            [&](const smtp::SendSecret& a) { to_persona_ += a.octets.reveal(); },
+                            [&](const smtp::Handshake&) { shake_hands(); },
+                            [&](const smtp::WantAuth& a) { client_->step(begin_login(a.mechanisms), todo_); },
+                            [&](const smtp::WantAuthResponse&) {
+                              client_->step(smtp::AuthResponse{.response = Secret("y"), .may_succeed = false}, todo_);
+                            },
+                            [&](const smtp::HangUp&) {}},
+                 action);
     }
   }
   /// Octets one way or the other; when there are none the connection ends or the client has waited long enough.
@@ -67,19 +103,19 @@ class Pump {
     if (!to_persona_.empty() && !deaf_ && !dropped_) {
       const std::string piece = to_persona_.substr(0, cut_);
       to_persona_.erase(0, piece.size());
-      act([&](smtp::PersonaActions& out) { persona_.receive(piece, out); });
+      act([&](smtp::PersonaActions& out) { persona_->receive(piece, out); });
     } else if (!to_client_.empty()) {
       const std::string piece = to_client_.substr(0, cut_);
       to_client_.erase(0, piece.size());
-      client_.step(smtp::Received{piece}, todo_);
+      client_->step(smtp::Received{piece}, todo_);
     } else if (!for_ever_.empty() && said_for_ever_ < kForEverOctets) {
       said_for_ever_ += for_ever_.size();
       to_client_ += for_ever_;
     } else if (dropped_) {
-      client_.step(smtp::PeerClosed{}, todo_);
+      client_->step(smtp::PeerClosed{}, todo_);
     } else {
       timed_out = true;
-      client_.step(smtp::TimedOut{}, todo_);
+      client_->step(smtp::TimedOut{}, todo_);
     }
   }
   template <class Step>
@@ -97,9 +133,13 @@ class Pump {
     }
   }
 
-  smtp::Persona persona_;
-  smtp::ClientSession client_;
+  std::string profile_;
+  smtp::PersonaMemory* memory_;
+  smtp::PersonaNeeds needs_;
   std::size_t cut_;
+  std::optional<smtp::Persona> persona_;
+  std::optional<smtp::ClientSession> client_;
+  bool shook_ = false;  // a handshake was due
   smtp::ClientActions todo_;
   std::string content_;
   std::string to_persona_;

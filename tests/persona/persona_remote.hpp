@@ -12,17 +12,17 @@
 
 namespace postrider::persona {
 
-/// A host 10.77.0.N for each profile of the table, all listening on port 25 from the start. What they took is in
-/// `service(profile)`.
+/// 127.77.0.N for each profile of the table, of the host that tries them (so that logins in the clear are allowed), all
+/// listening on port 25 from the start. What they took is in `service(profile)`.
 class PersonaRemote {
  public:
   /// Both outlive it. It is to be drained before the shard ends.
-  PersonaRemote(net::SimNetwork* network, Shard* shard) {
+  PersonaRemote(net::Network* own, Shard* shard) {
     std::uint8_t last = 1;
     for (const smtp::PersonaBehaviour& row : smtp::persona_behaviours()) {
       if (row.by != smtp::PersonaBy::profile) continue;
-      const net::Address address = net::Address::v4({10, 77, 0, last++});
-      Host host{.address = address, .service = std::make_unique<server::PersonaService>(network->host(address), shard)};
+      const net::Address address = net::Address::v4({127, 77, 0, last++});
+      Host host{.address = address, .service = std::make_unique<server::PersonaService>(own, shard)};
       const Result<net::Endpoint> at =
           host.service->listen(row.name, {.address = address, .port = 25, .unix_path = {}});
       check(at.has_value(), "test: a persona listens");

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,28 @@ inline smtp::ClientTransaction transaction_of(const smtp::PersonaBehaviour& row)
 inline std::string_view profile_of(const smtp::PersonaBehaviour& row) {
   if (row.by == smtp::PersonaBy::profile) return row.name;
   return row.profile.empty() ? "plain" : row.profile;
+}
+
+/// How its session is begun: with TLS where it is offered, and a login where the row is about one.
+inline smtp::ClientSettings settings_for(std::string_view profile, smtp::PersonaNeeds needs, smtp::BeginTls begin_tls) {
+  return {.hello_name = "client.example",
+          .protocol = smtp::persona_profile(profile).lmtp ? smtp::Protocol::lmtp : smtp::Protocol::smtp,
+          .begin_tls = begin_tls,
+          .authenticate = needs == smtp::PersonaNeeds::login,
+          .passwords_in_clear = true};
+}
+
+/// In answer to WantAuth, without the mechanisms themselves: one that shows the password, or SCRAM's first message.
+inline smtp::ClientEvent begin_login(const std::vector<std::string>& offered) {
+  const bool plain = std::ranges::find(offered, "PLAIN") != offered.end();
+  if (!plain && std::ranges::find(offered, "SCRAM-SHA-256") == offered.end())
+    return smtp::AuthGivenUp{.why = "no mechanism in common"};
+  return smtp::StartAuth{.mechanism = plain ? "PLAIN" : "SCRAM-SHA-256", .initial = Secret("x"), .may_succeed = plain};
+}
+
+/// TLS did not come about, which a connection in the clear may not need (7435 §4).
+inline bool may_go_in_the_clear(const smtp::RecipientOutcome& refusal) {
+  return refusal.phase == smtp::Phase::starttls && refusal.reply.code != 421;
 }
 
 /// `550 5.1.1@rcpt`, as the table has it.

@@ -62,7 +62,7 @@ TEST(PersonaTable, EveryRecipientHasTheOutcomeOfItsRow) {
   for (const PersonaBehaviour& row : smtp::persona_behaviours()) {
     SCOPED_TRACE(row.name);
     smtp::PersonaMemory memory;
-    Pump pump(profile_of(row), &memory, 100'000);
+    Pump pump(profile_of(row), &memory, 100'000, row.needs);
     pump.run({transaction_of(row)}, kContent);
     EXPECT_EQ(outcomes(pump), wanted(row));
     EXPECT_EQ(pump.timed_out, row.how == PersonaHow::mute || row.how == PersonaHow::deaf);
@@ -75,7 +75,7 @@ TEST(PersonaTable, HoweverTheOctetsAreCut) {
     for (const std::size_t cut : {std::size_t{1}, std::size_t{2}, std::size_t{7}}) {
       SCOPED_TRACE(fmt::format("{} cut at {}", row.name, cut));
       smtp::PersonaMemory memory;
-      Pump pump(profile_of(row), &memory, cut);
+      Pump pump(profile_of(row), &memory, cut, row.needs);
       pump.run({transaction_of(row)}, kContent);
       EXPECT_EQ(without_phase(outcomes(pump)), without_phase(wanted(row)));
       expect_ledger(row, pump);
@@ -107,7 +107,7 @@ TEST(PersonaTable, TheNextAttempt) {
   for (const PersonaBehaviour& row : smtp::persona_behaviours()) {
     SCOPED_TRACE(row.name);
     smtp::PersonaMemory memory;
-    Pump first(profile_of(row), &memory, 100'000);
+    Pump first(profile_of(row), &memory, 100'000, row.needs);
     first.run({transaction_of(row)}, kContent);
     const std::vector<std::string> before = outcomes(first);
     smtp::ClientTransaction rest = transaction_of(row);
@@ -117,7 +117,7 @@ TEST(PersonaTable, TheNextAttempt) {
     }
     if (deferred.empty()) continue;
     rest.recipients = deferred;
-    Pump second(profile_of(row), &memory, 100'000);
+    Pump second(profile_of(row), &memory, 100'000, row.needs);
     second.run({rest}, kContent);
     const std::vector<std::string> after = outcomes(second);
     ASSERT_FALSE(after.empty());
