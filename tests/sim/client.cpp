@@ -97,14 +97,16 @@ Task<void> send_messages(World* world, std::size_t index, int count, std::vector
     const std::size_t host = world->random.below(world->hosts.size());
     Plan plan = make_plan(world, index, number, host);
     const net::Endpoint to{.address = world->hosts[host]->address(), .port = 25, .unix_path = {}};
-    const Result<std::unique_ptr<net::Stream>> stream = co_await connector.connect(
+    Result<std::unique_ptr<net::Stream>> stream = co_await connector.connect(
         to, net::FoundBy::configuration, std::nullopt, world->base.clock.steady() + std::chrono::seconds(30));
     std::vector<smtp::RecipientOutcome> outcomes;
     if (stream) {
       Text text(plan.text);
       delivery::RelaySettings settings{.hostname = "sender.test", .timeouts = {}};
-      delivery::SessionResult result =
-          co_await delivery::send_over(stream->get(), std::move(settings), plan.message, &text, {});
+      delivery::SessionPlan in_clear;
+      delivery::RelayMessage outgoing = plan.message;
+      delivery::SessionResult result = co_await delivery::send_over(
+          std::move(*stream), std::move(settings), std::move(in_clear), std::move(outgoing), &text, {});
       outcomes = std::move(result.outcomes);
     } else {
       ++(*world->marks)["sender could not connect"];
