@@ -244,8 +244,10 @@ class Loader {
             listen.serve_health = true;
           else if (value == "metrics")
             listen.serve_metrics = true;
+          else if (value == "autoconfig")
+            listen.serve_autoconfig = true;
           else
-            return error(Error::unsupported, "config.listen", "this version serves health and metrics");
+            return error(Error::unsupported, "config.listen", "this version serves health, metrics and autoconfig");
           return {};
         },
         "what an http listener offers");

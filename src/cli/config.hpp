@@ -49,6 +49,7 @@ struct ListenKeys {
   std::vector<net::Network4Or6> xclient_from;
   bool serve_health = false;
   bool serve_metrics = false;
+  bool serve_autoconfig = false;
 };
 
 /// [tls] or a [[certificate]], and where it stands.

@@ -72,7 +72,7 @@ scram_sha_1 = true
 [[listen]]
 service = "http"
 address = "127.0.0.1:8025"
-serve = ["health"]
+serve = ["health", "autoconfig"]
 [[domain]]
 name = "Example.Test"
 kind = "local"
@@ -175,6 +175,7 @@ min_free = "1GiB"
   EXPECT_FALSE(config.listen[0].smtp.scram_sha_1);
   EXPECT_TRUE(config.listen[3].serve_health);
   EXPECT_FALSE(config.listen[3].serve_metrics);
+  EXPECT_TRUE(config.listen[3].serve_autoconfig);
   EXPECT_EQ(config.queue.warn_after, std::chrono::hours(3));
   ASSERT_EQ(config.domains.size(), 5U);
   EXPECT_EQ(config.domains[1].kind, directory::DomainKind::alias);
@@ -283,7 +284,8 @@ TEST(Config, EachMistakeHasItsPlaceAndSaysWhatIsWanted) {
       {"[[listen]]\nservice = \"smtp\"\naddress = \"127.0.0.1\"\n", 5, "an address such as"},
       {"[[listen]]\nservice = \"smtp\"\naddress = \"127.0.0.1:99999\"\n", 5, "an address such as"},
       {"[[listen]]\nservice = \"pop3\"\naddress = \"0.0.0.0:110\"\nplaintext_auth = true\n", 3, "in the clear"},
-      {"[[listen]]\nservice = \"http\"\naddress = \"127.0.0.1:1\"\nserve = [\"admin\"]\n", 6, "health and metrics"},
+      {"[[listen]]\nservice = \"http\"\naddress = \"127.0.0.1:1\"\nserve = [\"admin\"]\n", 6,
+       "health, metrics and autoconfig"},
       {"[listen]\nservice = \"smtp\"\n", 3, "[[listen]]"},
       {"[[domain]]\nkind = \"local\"\n", 3, "wants a name"},
       {"[[domain]]\nname = \"exa mple\"\n", 4, "a domain name"},

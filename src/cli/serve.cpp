@@ -1,4 +1,5 @@
 // The server process: doors, shards, signals, and an orderly end.
+#include "cli/autoconfig.hpp"
 #include "cli/config_secret.hpp"
 #include "cli/dns_desk.hpp"
 #include "cli/instance.hpp"
@@ -172,6 +173,8 @@ class ServerProcess {
     if (!step) return report(step.error());
     step = become_root_again(config_.user);
     if (step) step = server_->listen(shard_pointers());
+    mail_settings_ = to_mail_settings(config_, server_->listening(),
+                                      config_.certificates.empty() ? StartTls::no : StartTls::offered);
     if (step) step = drop_to_user(config_.user, control_socket_of(config_));
     if (!step) {
       server_.reset();
@@ -250,6 +253,7 @@ class ServerProcess {
   server::Handler http_handler(const server::Listen& listen) {
     web::HttpService service{
         .control = server_.get(), .clock = &clock_, .admin = nullptr, .health = true, .metrics = true};
+    service.directory = server_->directory();
     if (listen.at.unix_path == control_socket_of(config_)) {
       service.admin = admin_.get();
     } else {
@@ -258,6 +262,7 @@ class ServerProcess {
           continue;
         service.health = keys.serve_health;
         service.metrics = keys.serve_metrics;
+        if (keys.serve_autoconfig) service.autoconfig = &mail_settings_;
       }
     }
     http_.push_back(std::make_unique<web::HttpService>(service));
@@ -319,6 +324,7 @@ class ServerProcess {
   std::unique_ptr<net::TlsServer> tls_;
   std::unique_ptr<net::TlsClient> tls_client_ = net::TlsClient::make(&clock_);
   std::shared_ptr<const delivery::Logins> logins_;
+  web::MailSettings mail_settings_;  // set once all ports are open, before anything is accepted
   std::vector<std::unique_ptr<web::HttpService>> http_;
   std::unique_ptr<ConfigDnsDesk> dns_desk_;
   std::unique_ptr<web::Admin> admin_;

@@ -51,6 +51,7 @@ std::string listen_text(const ListenKeys& listen) {
     std::vector<std::string> serve;
     if (listen.serve_health) serve.emplace_back("health");
     if (listen.serve_metrics) serve.emplace_back("metrics");
+    if (listen.serve_autoconfig) serve.emplace_back("autoconfig");
     return out + "serve = " + quoted_list(serve) + "\n";
   }
   return out + smtp_text(listen.smtp) +

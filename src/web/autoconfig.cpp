@@ -26,7 +26,9 @@ Task<HttpReply> answer_client_config(const HttpService* service, HttpRequest req
   if (!wanted) co_return not_found();
   std::optional<HttpReply> refused = co_await refuse_stranger(service, wanted->domain);
   if (refused) co_return std::move(*refused);
-  co_return HttpReply{.content_type = kXml, .body = to_client_config(*service->autoconfig, *wanted, false)};
+  const Result<bool> scram = co_await service->directory->offers_scram(sasl::ScramHash::sha256);
+  co_return HttpReply{.content_type = kXml,
+                      .body = to_client_config(*service->autoconfig, *wanted, scram.value_or(false))};
 }
 
 Task<HttpReply> answer_autodiscover(const HttpService* service, HttpRequest request) {
