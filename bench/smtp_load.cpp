@@ -1,7 +1,10 @@
 // postrider_smtp_load: an SMTP client that is never the bottleneck: one thread, many connections, messages made once.
 //
 //   postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N (each)] [--size OCTETS] [--seconds N]
-//       [--recipients N (a message)] [--first N] [--run N] [--domains N] [--log FILE]
+//       [--recipients N (a message)] [--first N] [--run N] [--domains N] [--log FILE] [--tls yes] [--sessions N (each)]
+//
+// With --tls every session is protected by STARTTLS, with a full handshake. --sessions: so many one after the other on
+// each connection's place; with --messages 0 they are nothing but handshakes.
 //
 // In the recipient, {n} is a number of its own, from --first on, and {d} the number of its domain: --run recipients
 // follow each other in one domain, then comes the next, up to --domains. The log gets `SECONDS FIRST COUNT` for each
@@ -9,13 +12,14 @@
 //
 // Pipelines MAIL, RCPT and DATA where the server offers it (2920), keeps a connection for all its messages, and ends
 // with one JSON object on stdout:
-// {"messages":…,"failed":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"began":…,"reply":"…"}. The clock runs from the
-// first connect to the last final reply; the latencies are from the last octet written to the final 250. Exit 0: every
-// message was accepted; 1: not; 2: used wrongly.
+// {"messages":…,"failed":…,"sessions":…,"seconds":…,"rate":…,"p50_ms":…,"p99_ms":…,"began":…,"reply":"…"}. The clock
+// runs from the first connect to the last final reply; the latencies are from the last octet written to the final 250.
+// Exit 0: every message was accepted; 1: not; 2: used wrongly.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -54,6 +58,8 @@ struct Options {
   std::size_t run = 1;
   std::size_t domains = 1;
   std::string log;
+  bool tls = false;
+  std::size_t sessions = 1;  // one after the other
 };
 
 /// What all connections share.
@@ -64,7 +70,9 @@ struct Load {
   std::FILE* log = nullptr;
   std::vector<double> latencies_ms;
   std::size_t failed = 0;
-  std::string failure;  // the first reply that was not wanted
+  std::string failure;       // the first reply that was not wanted
+  std::size_t sessions = 0;  // that ended well
+  SSL_CTX* tls = nullptr;    // lives as long as the process
   Steady::time_point last{};
 };
 
@@ -107,7 +115,13 @@ class Connection {
   Connection(Connection&& other) noexcept : load_(other.load_), socket_(std::exchange(other.socket_, -1)) {}
   ~Connection() { hang_up(); }
 
+  /// The next session; false: there is no socket.
   [[nodiscard]] bool open(int epoll, std::size_t index) {
+    step_ = Step::greeting;
+    pipelining_ = false;
+    input_.clear();
+    output_ = {};
+    ++sessions_;
     socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (socket_ < 0) return false;
     const int on = 1;
@@ -120,17 +134,23 @@ class Connection {
   }
 
   [[nodiscard]] bool closed() const { return socket_ < 0; }
+  [[nodiscard]] bool has_more() const { return !has_failed_ && sessions_ < load_->options.sessions; }
 
   /// Reads and writes until the kernel has had enough.
   void work() {
+    if (step_ == Step::handshake) shake_hands();
+    if (step_ == Step::handshake) return;
     write();
     std::array<char, kReadOctets> buffer{};
-    while (socket_ >= 0) {
-      const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), 0);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    while (socket_ >= 0 && step_ != Step::handshake) {
+      const ssize_t got = receive(buffer.data(), buffer.size());
+      if (got == kNothingNow) break;
       if (got <= 0) {
-        if (step_ != Step::quit) fail("connection lost");
+        if (step_ == Step::quit) {
+          ++load_->sessions;
+        } else {
+          fail("connection lost");
+        }
         hang_up();
         break;
       }
@@ -140,7 +160,42 @@ class Connection {
   }
 
  private:
-  enum class Step : std::uint8_t { greeting, hello, mail, recipient, data, content, quit };
+  static constexpr ssize_t kNothingNow = -1000;
+
+  /// Octets, 0 or less at the end, or kNothingNow.
+  ssize_t receive(char* into, std::size_t size) {
+    if (tls_ == nullptr) {
+      ssize_t got = 0;
+      do got = ::recv(socket_, into, size, 0);
+      while (got < 0 && errno == EINTR);
+      return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? kNothingNow : got;
+    }
+    const int got = SSL_read(tls_, into, static_cast<int>(size));
+    return got <= 0 && is_waiting(got) ? kNothingNow : got;
+  }
+
+  [[nodiscard]] bool is_waiting(int result) const {
+    const int why = SSL_get_error(tls_, result);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+  }
+
+  void shake_hands() {
+    if (tls_ == nullptr) {
+      tls_ = SSL_new(load_->tls);
+      (void)SSL_set_fd(tls_, socket_);
+      SSL_set_connect_state(tls_);
+    }
+    const int done = SSL_do_handshake(tls_);
+    if (done != 1 && is_waiting(done)) return;
+    if (done != 1) {
+      fail("handshake failed");
+      return hang_up();
+    }
+    step_ = Step::hello;
+    say("EHLO client.test\r\n");
+  }
+
+  enum class Step : std::uint8_t { greeting, hello, starttls, handshake, mail, recipient, data, content, quit };
 
   void take_replies() {
     std::size_t end = 0;
@@ -164,14 +219,22 @@ class Connection {
     }
     switch (step_) {
       case Step::greeting: step_ = Step::hello; return say("EHLO client.test\r\n");
-      case Step::hello: return begin();
+      case Step::hello:
+        if (!load_->options.tls || tls_ != nullptr) return begin();
+        step_ = Step::starttls;
+        return say("STARTTLS\r\n");
+      case Step::starttls: step_ = Step::handshake; return shake_hands();
+      case Step::handshake: return;
       case Step::mail: step_ = Step::recipient; return pipelining_ ? void() : say_part(1);
       case Step::recipient:
         if (++named_ == load_->options.recipients) step_ = Step::data;
         return pipelining_ ? void() : say_part(named_ + 1);
       case Step::data: step_ = Step::content; return say(load_->content);
       case Step::content: return end();
-      case Step::quit: return hang_up();
+      case Step::quit:
+        ++load_->sessions;
+        load_->last = Steady::now();
+        return hang_up();
     }
   }
 
@@ -215,9 +278,10 @@ class Connection {
 
   void write() {
     while (socket_ >= 0 && !output_.empty()) {
-      const ssize_t put = ::send(socket_, output_.data(), output_.size(), MSG_NOSIGNAL);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return;  // full, not connected yet, or lost: then reading says so
+      const ssize_t put = tls_ == nullptr ? ::send(socket_, output_.data(), output_.size(), MSG_NOSIGNAL)
+                                          : SSL_write(tls_, output_.data(), static_cast<int>(output_.size()));
+      if (tls_ == nullptr && put < 0 && errno == EINTR) continue;
+      if (put <= 0) return;  // full, not connected yet, or lost: then reading says so
       output_.remove_prefix(static_cast<std::size_t>(put));
       if (output_.empty()) written_ = Steady::now();
     }
@@ -226,16 +290,21 @@ class Connection {
   void fail(std::string_view why) {
     load_->failed += left_;
     left_ = 0;
+    has_failed_ = true;
     if (load_->failure.empty()) load_->failure = why;
   }
 
   void hang_up() {
+    SSL_free(std::exchange(tls_, nullptr));
     if (socket_ >= 0) ::close(socket_);
     socket_ = -1;
   }
 
   Load* load_;
   int socket_ = -1;
+  SSL* tls_ = nullptr;
+  std::size_t sessions_ = 0;  // begun
+  bool has_failed_ = false;
   Step step_ = Step::greeting;
   bool pipelining_ = false;
   std::size_t left_ = 0;
@@ -287,6 +356,10 @@ bool parse(int argc, char** argv, Options* options) {
       continue;
     else if (name == "--domains" && parse_number(value, &options->domains))
       continue;
+    else if (name == "--sessions" && parse_number(value, &options->sessions))
+      continue;
+    else if (name == "--tls" && value == "yes")
+      options->tls = true;
     else if (name == "--log")
       options->log = value;
     else
@@ -322,7 +395,12 @@ bool run(Load& load) {
       Connection& connection = connections[events[static_cast<std::size_t>(i)].data.u64];
       if (connection.closed()) continue;
       connection.work();
-      if (connection.closed()) --open;
+      if (!connection.closed()) continue;
+      if (!connection.has_more()) {
+        --open;
+      } else if (!connection.open(epoll, events[static_cast<std::size_t>(i)].data.u64)) {
+        return false;
+      }
     }
   }
   ::close(epoll);
@@ -336,7 +414,8 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, &load.options)) {
     fmt::print(stderr,
                "postrider_smtp_load HOST:PORT --from A --to A [--connections N] [--messages N] [--size OCTETS] "
-               "[--seconds N] [--recipients N] [--first N] [--run N] [--domains N] [--log FILE]\n");
+               "[--seconds N] [--recipients N] [--first N] [--run N] [--domains N] [--log FILE] [--tls yes] "
+               "[--sessions N]\n");
     return 2;
   }
   rlimit limit{};
@@ -350,7 +429,13 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "postrider_smtp_load: {}: {}\n", load.options.log, std::generic_category().message(errno));
     return 1;
   }
-  const std::size_t wanted = load.options.connections * load.options.messages;
+  if (load.options.tls) {
+    load.tls = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_session_cache_mode(load.tls, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(load.tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  }
+  const std::size_t sessions = load.options.connections * load.options.sessions;
+  const std::size_t wanted = sessions * load.options.messages;
   load.latencies_ms.reserve(wanted);
   const Steady::time_point began = Steady::now();
   if (!run(load)) {
@@ -359,13 +444,13 @@ int main(int argc, char** argv) {
   }
   if (load.log != nullptr) (void)std::fclose(load.log);
   const std::size_t accepted = load.latencies_ms.size();
-  const double took = accepted > 0 ? std::chrono::duration<double>(load.last - began).count() : 0;
+  const double took = load.last > began ? std::chrono::duration<double>(load.last - began).count() : 0;
   std::string failure = load.failure;
   std::erase_if(failure, [](char c) { return c == '"' || c == '\\' || c < ' '; });
   fmt::print(
-      R"({{"messages":{},"failed":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"began":{:.6f},"reply":"{}"}})"
+      R"({{"messages":{},"failed":{},"sessions":{},"seconds":{:.4f},"rate":{:.1f},"p50_ms":{:.2f},"p99_ms":{:.2f},"began":{:.6f},"reply":"{}"}})"
       "\n",
-      accepted, wanted - accepted, took, took > 0 ? static_cast<double>(accepted) / took : 0,
+      accepted, wanted - accepted, load.sessions, took, took > 0 ? static_cast<double>(accepted) / took : 0,
       percentile(load.latencies_ms, 0.5), percentile(load.latencies_ms, 0.99), seconds(began), failure);
-  return accepted == wanted ? 0 : 1;
+  return accepted == wanted && load.sessions == sessions ? 0 : 1;
 }

@@ -10,6 +10,7 @@
 #include "cli/print.hpp"
 #include "cli/sandbox.hpp"
 #include "cli/send.hpp"
+#include "cli/sendmail.hpp"
 #include "cli/sign_mail.hpp"
 #include "cli/version.hpp"
 #include "core/random.hpp"
@@ -501,8 +502,56 @@ class CommandLine {
 
 }  // namespace
 
+namespace {
+
+int flush_queue(const Config& config, const std::string& what) {
+  web::AdminRequest request{.name = "queue.retry", .words = {}, .options = {{"yes", ""}}, .secret = {}};
+  if (what.empty()) {
+    request.options.emplace_back("all", "");
+  } else if (what.front() == 'I') {
+    request.words.push_back(what.substr(1));
+  } else {
+    request.options.emplace_back(what.front() == 'S' ? "from" : "domain", what.substr(1));
+  }
+  return run_admin(config, std::move(request));
+}
+
+/// A link named sendmail, mailq or newaliases.
+int run_as_sendmail(std::string_view program, const std::vector<std::string>& words) {
+  const Result<SendmailCall> call = parse_sendmail(program, words);
+  if (!call) {
+    print_error(call.error().detail.empty() ? describe(call.error()) : "sendmail: " + call.error().detail);
+    return call.error().code == Error::unsupported ? kSendmailUnavailable : kSendmailUsage;
+  }
+  const SendmailOthers others{
+      .list_queue =
+          [](const std::string& file) {
+            return with_config(file, [](const Config& config) {
+              return run_admin(config, {.name = "queue.list", .words = {}, .options = {}, .secret = {}});
+            });
+          },
+      .flush_queue =
+          [](const std::string& file, const std::string& what) {
+            return with_config(file, [&](const Config& config) { return flush_queue(config, what); });
+          },
+      .check_aliases =
+          [](const std::string& file) {
+            return with_config(file, [](const Config& config) {
+              print_line(fmt::format("{} aliases in files; a running server has those of its start",
+                                     config.file_aliases.size()));
+              return kExitDone;
+            });
+          },
+      .find_config = [](const std::string& asked) { return find_config(asked); }};
+  return run_sendmail(*call, others);
+}
+
+}  // namespace
+
 int run_command_line(int argc, char** argv) {
   try {
+    if (argc > 0 && is_sendmail(argv[0]))
+      return run_as_sendmail(argv[0], std::vector<std::string>(argv + 1, argv + argc));
     return CommandLine().run(argc, argv);
   } catch (const std::exception& failure) {  // nothing is expected to come here: a bug is told, not a core dumped
     print_error(std::string("internal error: ") + failure.what());

@@ -116,6 +116,17 @@ class Loader {
       keys.string("trust_anchor", &config.dns_trust_anchor);
     });
     top.section("log", [&](TableReader& keys) { read_log(keys); });
+    top.section("submit", [&](TableReader& keys) {
+      keys.text(
+          "origin",
+          [&](std::string_view value) -> Result<void> {
+            const Result<mail::Domain> domain = mail::Domain::parse(value, mail::Utf8::yes);
+            if (!domain) return fail(domain);
+            config.submit_origin = domain->text();
+            return {};
+          },
+          "a domain such as \"example.test\"");
+    });
     top.section("store", [&](TableReader& keys) { keys.size("min_free", &config.min_free); });
     top.tables("domain", [&](TableReader& keys) { read_domain(keys, &config, &mail_); });
     top.tables("account", [&](TableReader& keys) { refuse_account(keys); });

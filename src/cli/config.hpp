@@ -94,6 +94,7 @@ struct Config {
   std::string dns_trust_anchor;
   LogFormat log_format = LogFormat::text;
   Level log_level = Level::info;
+  std::string submit_origin;   ///< domain of bare user names; empty: submit_door.hpp says which
   std::uint64_t min_free = 0;  ///< 0: the store's default
 };
 

@@ -148,6 +148,8 @@ trust_anchor = ""
 format = "json"
 level = "warn"
 output = "stderr"
+[submit]
+origin = "Example.Test"
 [store]
 min_free = "1GiB"
 )");
@@ -211,6 +213,7 @@ min_free = "1GiB"
   EXPECT_EQ(config.domains[0].subaddress, "-");
   EXPECT_EQ(config.aliases.at(0).targets.size(), 2U);
   EXPECT_EQ(config.routes.at(0).via, std::vector<std::string>{"127.0.0.1:2600"});
+  EXPECT_EQ(config.submit_origin, "example.test");
   EXPECT_EQ(config.outbound_port, 2526);
   EXPECT_EQ(config.queue.retry.size(), 2U);
   EXPECT_EQ(config.queue.expire_after, std::chrono::hours(24));

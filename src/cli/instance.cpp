@@ -2,7 +2,9 @@
 
 #include "cli/dns_desk.hpp"
 #include "cli/run_task.hpp"
+#include "cli/submit_door.hpp"
 #include "core/workers.hpp"
+#include "mail/local_message.hpp"
 #include "store/rocks_store.hpp"
 
 #include <unistd.h>
@@ -10,6 +12,8 @@
 namespace postrider::cli {
 
 namespace {
+
+constexpr std::uint64_t kSubmitOctetsMax = mail::kLocalMessageOctetsMax;  // what sendmail takes
 
 Task<std::vector<web::AdminReply>> run_all(web::Admin* admin, std::vector<web::AdminRequest> requests) {
   std::vector<web::AdminReply> replies;
@@ -69,6 +73,22 @@ server::Settings to_server_settings(const Config& config) {
       settings.listen.push_back(std::move(out));
     }
   }
+  settings.gate.max_message_size = std::max(settings.gate.max_message_size, kSubmitOctetsMax);
+  settings.listen.push_back({.service = server::Service::submit,
+                             .at = {.address = {}, .port = 0, .unix_path = submit_socket_in(config.data_dir)},
+                             .smtp = smtp::ServerSettings{.hostname = config.hostname,
+                                                          .own_domain = own_domain,
+                                                          .max_message_size = kSubmitOctetsMax,
+                                                          .max_recipients = queue::kRecipientsMax,
+                                                          .protocol = smtp::Protocol::smtp,
+                                                          .submission = true},
+                             .relay_from = {},
+                             .proxy_protocol_from = {},
+                             .xclient_from = {},
+                             .bare_newline = smtp::BareNewline::reject,
+                             .greeting_delay = {},
+                             .cleartext = pop3::Cleartext::refused,
+                             .handler = {}});
   settings.listen.push_back({.service = server::Service::http,
                              .at = {.address = {}, .port = 0, .unix_path = control_socket_of(config)},
                              .smtp = {},

@@ -6,6 +6,8 @@
 #include "cli/print.hpp"
 #include "cli/privileges.hpp"
 #include "cli/reload.hpp"
+#include "cli/run_task.hpp"
+#include "cli/submit_door.hpp"
 #include "core/await.hpp"
 #include "core/workers.hpp"
 #include "dns/file_resolver.hpp"
@@ -211,10 +213,13 @@ class ServerProcess {
       shards_.push_back(std::make_unique<Shard>(&clock_, &events_, Shard::Mode::real));
     const Result<void> certified = open_certificates();
     if (!certified) return certified;
+    const Result<void> prepared = prepare_submit_door(config_);
+    if (!prepared) return fail(prepared);
     server::Settings settings = to_server_settings(config_);
     settings.tls = tls_.get();
     settings.delivery.relay.logins = logins_;
     settings.delivery.relay.tls = tls_client_.get();
+    settings.drops = server::open_drop_directory(drop_directory_in(config_.data_dir));
     const std::uint64_t sessions = sessions_for(descriptors_);
     if (sessions < settings.gate.max_connections) {
       settings.gate.max_connections = static_cast<std::size_t>(sessions);
@@ -224,6 +229,10 @@ class ServerProcess {
                                                              &metrics_, network_.get(), resolver_.get()},
                                                std::move(settings));
     dns_desk_ = std::make_unique<ConfigDnsDesk>(&config_, resolver_.get(), tls_.get());
+    const Result<std::vector<directory::DomainRecord>> domains = local_domains();
+    if (!domains) return fail(domains);
+    const Result<void> written = write_origin(config_, *domains);
+    if (!written) return fail(written);
     admin_ = std::make_unique<web::Admin>(web::AdminRooms{.directory = server_->directory(),
                                                           .mailboxes = server_->mailboxes(),
                                                           .queue = server_->queue(),
@@ -248,6 +257,11 @@ class ServerProcess {
     if (!opened) return fail(opened);
     tls_ = std::move(*opened);
     return {};
+  }
+
+  Result<std::vector<directory::DomainRecord>> local_domains() {
+    Shard once(&clock_, &events_, Shard::Mode::real);  // those of the server do not run yet
+    return run_task(&once, server_->directory()->list_domains());
   }
 
   server::Handler http_handler(const server::Listen& listen) {
@@ -294,6 +308,7 @@ class ServerProcess {
     events_.emit(ServerStopped{.how = orderly ? "drained" : "drain_timeout passed"});
     std::error_code left;  // a socket that stays is replaced by the next server
     std::filesystem::remove(control_socket_of(config_), left);
+    std::filesystem::remove(submit_socket_in(config_.data_dir), left);
     // What has not ended by now may hold anything; all that was promised is on disk.
     if (!orderly) std::_Exit(failed ? kExitTryAgain : kExitDone);
     for (const std::unique_ptr<Shard>& shard : shards_) shard->stop();

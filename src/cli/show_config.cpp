@@ -129,6 +129,7 @@ std::string show_config(const Config& config) {
                      json_quoted(config.dns_trust_anchor));
   out += fmt::format("\n[log]\nformat = \"{}\"\nlevel = \"{}\"\n",
                      config.log_format == LogFormat::json ? "json" : "text", name_of(config.log_level));
+  out += fmt::format("\n[submit]\norigin = {}\n", json_quoted(config.submit_origin));
   out += fmt::format("\n[store]\nmin_free = \"{}\"\n", config.min_free);
   for (const CertificateKeys& keys : config.certificates) out += certificate_text(keys);
   for (const ListenKeys& listen : config.listen) out += listen_text(listen);

@@ -34,6 +34,14 @@ queue::Outcome to_outcome(const smtp::RecipientOutcome& of, const std::string& r
           .reports_passed_on = of.reports_passed_on};
 }
 
+/// Of a recipient that is ordered to be sent back: with what it was refused when it came, or by the administrator.
+queue::Outcome sent_back(const queue::Recipient& recipient) {
+  if (recipient.attempts > 0 || recipient.last_reply.empty())
+    return {queue::Attempt::failed, "5.7.1", "550 5.7.1 returned by the administrator", {}};
+  const std::string_view behind_code = split_once(recipient.last_reply, ' ').second;
+  return {queue::Attempt::failed, std::string(split_once(behind_code, ' ').first), recipient.last_reply, {}};
+}
+
 /// What goes on with a recipient: what was asked for, and the address as it was given when an alias changed it (3461
 /// §5.2.1).
 mail::RecipientRequest request_of(const queue::Recipient& recipient) {
@@ -180,8 +188,8 @@ Task<std::vector<queue::Recipient>> Job::take_orders() {
       ended.push_back(
           {std::move(recipient), {queue::Attempt::expanded, "2.0.0", "250 2.0.0 expanded to its members", {}}});
     } else if (recipient.ordered == queue::Ordered::bounce) {
-      ended.push_back(
-          {std::move(recipient), {queue::Attempt::failed, "5.7.1", "550 5.7.1 returned by the administrator", {}}});
+      queue::Outcome outcome = sent_back(recipient);
+      ended.push_back({std::move(recipient), std::move(outcome)});
     } else if (overdue) {
       ended.push_back({std::move(recipient), *overdue});
     } else {

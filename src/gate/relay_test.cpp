@@ -25,6 +25,7 @@ TEST(DecideRelay, IsThisTable) {
   const SessionIdentity stranger;
   const SessionIdentity member{.account = kAccount};
   const SessionIdentity network{.account = std::nullopt, .in_relay_network = true};
+  const SessionIdentity local_user{.account = std::nullopt, .local_user = 1000};
   const std::vector<Row> rows = {
       {DomainIs::local, "here.test", stranger, ListenerRole::relay_in, RelayDecision::local},
       {DomainIs::local, "here.test", network, ListenerRole::relay_in, RelayDecision::local},
@@ -35,6 +36,10 @@ TEST(DecideRelay, IsThisTable) {
       {DomainIs::elsewhere, "away.test", member, ListenerRole::submission, RelayDecision::relay},
       {DomainIs::elsewhere, "away.test", member, ListenerRole::relay_in, RelayDecision::denied},
       {DomainIs::elsewhere, "away.test", network, ListenerRole::submission, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", local_user, ListenerRole::submission, RelayDecision::relay},
+      {DomainIs::elsewhere, "away.test", local_user, ListenerRole::relay_in, RelayDecision::denied},
+      {DomainIs::elsewhere, "away.test", local_user, ListenerRole::lmtp, RelayDecision::denied},
+      {DomainIs::elsewhere, "[192.0.2.1]", local_user, ListenerRole::submission, RelayDecision::denied},
       {DomainIs::elsewhere, "[192.0.2.1]", stranger, ListenerRole::relay_in, RelayDecision::denied},
       {DomainIs::elsewhere, "[192.0.2.1]", network, ListenerRole::relay_in, RelayDecision::denied},
       {DomainIs::elsewhere, "[192.0.2.1]", member, ListenerRole::submission, RelayDecision::denied},

@@ -52,6 +52,8 @@ store::Key trace_key(const QueueId& id, WallTime at, std::uint32_t sequence) {
   return key;
 }
 
+store::Key once_key(std::string_view token) { return "Qo" + std::string(token); }
+
 store::Key aside_key(std::string_view key) { return store::Key(kAsidePrefix).append(key); }
 
 store::Key freeze_key(const Freeze& freeze) {

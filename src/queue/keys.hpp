@@ -2,6 +2,7 @@
 //   Qe id            the entry                      Qe id number       a recipient of it: one scan reads both
 //   Qd due id number the due index, no value        Qt id time seq     a trace event
 //   Qf               how many freezes there are Qf from to domain  a freeze; each part has its length before it
+//   Qo token         a commit that must not happen again has happened
 //   Qx key           a record that could not be read, moved aside as it was
 // An id is 18 octets of text in the order of time, a number 4 octets, a time 8 octets of microseconds, all big-endian.
 #pragma once
@@ -43,6 +44,7 @@ struct Due {
 [[nodiscard]] store::Key recipient_key(const RecipientId& who);
 [[nodiscard]] store::Key due_key(const Due& due);
 [[nodiscard]] store::Key trace_key(const QueueId& id, WallTime at, std::uint32_t sequence);
+[[nodiscard]] store::Key once_key(std::string_view token);
 [[nodiscard]] store::Key aside_key(std::string_view key);
 [[nodiscard]] store::Key freeze_key(const Freeze& freeze);
 

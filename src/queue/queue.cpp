@@ -91,7 +91,7 @@ Result<void> Queue::stage_accept(store::Transaction& transaction, const NewEntry
                               .state = entry.held ? RecipientState::held : RecipientState::due,
                               .held_why = entry.held.value_or(HeldWhy::undeliverable),
                               .due = due.at,
-                              .last_reply = {}};
+                              .last_reply = given.refused.substr(0, kReplyTextOctetsMax)};
     transaction.put(recipient_key(due.who), to_record(recipient));
     transaction.put(due_key(due), std::string());
   }

@@ -29,6 +29,7 @@ inline constexpr WallTime kNever{std::chrono::days(36'500 * 2)};
 inline constexpr std::size_t kActiveEntriesMax = 50'000;  // LIMITS.md "active heap in memory"
 inline constexpr std::size_t kRecipientsMax = 1000;       // of one entry
 inline constexpr std::size_t kReplyTextOctetsMax = 1024;  // of a remote's reply that a record keeps
+inline constexpr std::size_t kOnceTokenOctetsMax = 64;
 /// Ends of attempts that fit one transaction, whatever the replies: each writes at most 5 keys, and its reply twice.
 inline constexpr std::size_t kRecipientsACommitMax = 100;
 
@@ -91,6 +92,7 @@ struct NewRecipient {
   /// is delivered, relayed and reported about it names that one.
   std::optional<mail::Path> reverse_path = std::nullopt;
   Ordered ordered = Ordered::delivery;
+  std::string refused = {};  ///< of Ordered::bounce: the reply that it is sent back with, code first
 };
 
 struct NewEntry {
@@ -279,6 +281,12 @@ class Queue {
   /// Puts entry, recipients, due times and the trace event into `transaction`; the caller adds the body and commits it
   /// durably, then calls `accepted`. Errors  too_long: over a limit of store or queue.
   [[nodiscard]] Result<void> stage_accept(store::Transaction& transaction, const NewEntry& entry);
+  /// Makes that commit one that succeeds once: `token` (at most kOnceTokenOctetsMax) is kept until `forget_once`, and
+  /// the next commit with it is in conflict.
+  static void stage_once(store::Transaction& transaction, std::string_view token);
+  /// Whether a commit with `token` has succeeded.
+  [[nodiscard]] Task<Result<bool>> has_happened(std::string token) const;
+  [[nodiscard]] Task<Result<void>> forget_once(std::string token);
   /// Tells the scheduler of a committed entry, so that it need not be read back. Thread-safe.
   void accepted(const NewEntry& entry);
 

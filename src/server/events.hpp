@@ -68,6 +68,32 @@ struct MessageAccepted {
   }
 };
 
+/// A message that a user of this host left in the drop directory.
+struct DropTaken {
+  static constexpr std::string_view kName = "drop.taken";
+  static constexpr Level kLevel = Level::info;
+  std::uint32_t user;
+  std::string_view file;
+  void fields(FieldSink& sink) const {
+    sink.add("user", user);
+    sink.add("file", file);
+  }
+};
+
+/// It stays for the next look, or is put aside for the postmaster (`drop/refused`).
+struct DropRefused {
+  static constexpr std::string_view kName = "drop.refused";
+  static constexpr Level kLevel = Level::warn;
+  std::string_view file;
+  std::string_view what;  ///< "kept" or "put aside"
+  std::string why;
+  void fields(FieldSink& sink) const {
+    sink.add("file", file);
+    sink.add("what", what);
+    sink.add("why", why);
+  }
+};
+
 struct MessageRefused {
   static constexpr std::string_view kName = "smtp.refused";
   static constexpr Level kLevel = Level::info;

@@ -123,7 +123,8 @@ class Reception final : public SmtpAnswers {
 
  private:
   [[nodiscard]] static std::string text_of(const net::Endpoint& peer) {
-    return peer.unix_path.empty() ? peer.address.to_text() : std::string(kLocalPeer);
+    const bool is_local = !peer.unix_path.empty() || peer.address == net::Address();  // a client's socket has no name
+    return is_local ? std::string(kLocalPeer) : peer.address.to_text();
   }
   [[nodiscard]] static bool contains(const std::vector<net::Network4Or6>& networks, const net::Endpoint& peer) {
     return peer.unix_path.empty() &&
@@ -306,7 +307,10 @@ class Reception final : public SmtpAnswers {
                                               .to = address.text(),
                                               .hello = hello_,
                                               .detail = checked.verdict.detail});
-      co_return to_reply(checked.verdict);
+      const Reply refusal = to_reply(checked.verdict);
+      if (peer_.dropped_as.empty() || !smtp::is_permanent(refusal)) co_return refusal;
+      add_refused(transaction, std::move(address), std::move(request), refusal);
+      co_return Reply{.code = 250, .enhanced = "2.1.5", .text = "comes back as a report"};
     }
     const bool reports_expansion = checked.is_expanded && request.notify && request.notify->success;
     const std::size_t beside = reports_expansion ? 1 : 0;
@@ -336,6 +340,19 @@ class Reception final : public SmtpAnswers {
                                       .account = std::nullopt,
                                       .request = request,
                                       .ordered = queue::Ordered::expand});
+  }
+
+  /// It was taken from the user before anybody could refuse it, so the refusal goes back as a report.
+  static void add_refused(Transaction& transaction, mail::Address address, mail::RecipientRequest request,
+                          const Reply& refusal) {
+    const auto [at, is_first] = transaction.known.try_emplace(address.text(), transaction.recipients.size());
+    if (!is_first) return;
+    transaction.recipients.push_back({.address = std::move(address),
+                                      .original = std::nullopt,
+                                      .account = std::nullopt,
+                                      .request = std::move(request),
+                                      .ordered = queue::Ordered::bounce,
+                                      .refused = printable_ascii(smtp::to_line(refusal), queue::kReplyTextOctetsMax)});
   }
 
   static void add_target(Transaction& transaction, const mail::Address& address, mail::RecipientRequest request,
@@ -435,6 +452,7 @@ class Reception final : public SmtpAnswers {
       const Result<void> staged = service_->queue->stage_accept(commit, entries[i]);
       if (!staged) co_return fail(staged);
     }
+    if (!peer_.dropped_as.empty()) queue::Queue::stage_once(commit, peer_.dropped_as);
     const Result<store::Version> committed =
         co_await service_->store->commit(std::move(commit), store::Durability::durable);
     if (submission != nullptr) submission->ended(committed.has_value());
@@ -504,6 +522,12 @@ class Reception final : public SmtpAnswers {
   [[nodiscard]] Reply not_taken(const Error& why) const {
     if (why.code == Error::exhausted) service_->metrics.limits->reached("no_room");
     return not_stored(why);
+  }
+
+  /// Who sent it, for people.
+  [[nodiscard]] std::string client_text() const {
+    if (identity_.local_user) return fmt::format("local user {}", *identity_.local_user);
+    return peer_ip_ + ' ' + hello_;
   }
 
   [[nodiscard]] queue::ReportTo report_to() const {

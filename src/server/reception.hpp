@@ -68,7 +68,10 @@ struct Peer {
   std::optional<net::Endpoint> client;  ///< whom a believed PROXY header named
   /// Of a submission by a user of this host: who the kernel says it is (submit.sock), or whose file it was.
   std::optional<std::uint32_t> local_user = std::nullopt;
-  gate::SessionCounts::Place* place;  ///< in what is held
+  /// The message was taken from this user already (the drop directory): a recipient that is refused for good comes
+  /// back to the sender as a report; and this names the message, which is accepted once.
+  std::string dropped_as = {};
+  gate::SessionCounts::Place* place;  ///< in what is held; null: it is counted nowhere
   std::shared_ptr<void> held;         ///< given back when the session ends
   /// Who it is for the log and the counts.
   [[nodiscard]] const net::Endpoint& shown() const { return client ? *client : real; }

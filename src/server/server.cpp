@@ -5,6 +5,7 @@
 #include "net/connector.hpp"
 #include "net/proxy_header.hpp"
 #include "server/counted_tls.hpp"
+#include "server/drop_pickup.hpp"
 #include "server/events.hpp"
 #include "server/recipient_probe.hpp"
 #include "server/signing.hpp"
@@ -450,6 +451,11 @@ struct Server::Inside {
     }
   }
 
+  static Task<void> take_drops(Inside* inside, const SmtpService* service, Running running) {
+    const Running held = std::move(running);
+    co_await pick_up_drops(service, inside->settings.drops.get(), inside->doors.workers, &inside->draining);
+  }
+
   static Task<void> deliver(Inside* inside, Running running) {
     const Running held = std::move(running);
     co_await inside->deliverer.run(inside->shards, &inside->draining);
@@ -545,6 +551,10 @@ void Server::start(std::move_only_function<void()> draining, std::move_only_func
   spawn(first, "delivery", Inside::deliver(&inside, Inside::Running(&inside)));
   for (Inside::Door& door : inside.doors_open)
     spawn(door.shard, "server.accept", Inside::accept(&inside, &door, Inside::Running(&inside)));
+  const auto submit =
+      std::ranges::find(inside.doors_open, Service::submit, [](const Inside::Door& d) { return d.listen->service; });
+  if (inside.settings.drops && submit != inside.doors_open.end())
+    spawn(first, "server.drops", Inside::take_drops(&inside, submit->smtp, Inside::Running(&inside)));
   spawn(first, "server.supervise", Inside::supervise(&inside));
   inside.store_failed = inside.doors.store->failed().watch(first, [this] {
     inside_->doors.events->emit(StoreFailed{});

@@ -22,6 +22,7 @@
 #include "net/tls.hpp"
 #include "queue/queue.hpp"
 #include "route/route.hpp"
+#include "server/drop_directory.hpp"
 #include "server/maildrop.hpp"
 #include "server/reception.hpp"
 #include "smtp/server_session.hpp"
@@ -95,6 +96,8 @@ struct Settings {
   route::Settings route;
   std::vector<net::Network4Or6> allow_private;
   delivery::Settings delivery;
+  /// What users of this host left while no server ran; taken in beside a `submit` listener. Null: nothing.
+  std::shared_ptr<DropDirectory> drops = nullptr;
 };
 
 struct Listening {

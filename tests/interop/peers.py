@@ -10,6 +10,7 @@ from harness import PATIENCE_SECONDS, Process, free_dns_port, free_port, need, r
 
 POSTFIX_MASTER = """
 127.0.0.1:{port} inet n - n - {processes} smtpd
+tlsmgr    unix - - n 1000? 1 tlsmgr
 pickup    unix n - n 60 1 pickup
 cleanup   unix n - n -  0 cleanup
 qmgr      unix n - n 300 1 qmgr
