@@ -265,6 +265,7 @@ class Reception final : public SmtpAnswers {
 
   /// For people: address, EHLO, TLS, login.
   [[nodiscard]] std::string client_text() const {
+    if (identity_.local_user) return fmt::format("local user {}", *identity_.local_user);
     std::string out = peer_ip_ + ' ' + hello_;
     if (!tls_.empty()) out += ' ' + tls_;
     if (!identity_.login.empty()) out += " login " + identity_.login;
@@ -522,12 +523,6 @@ class Reception final : public SmtpAnswers {
   [[nodiscard]] Reply not_taken(const Error& why) const {
     if (why.code == Error::exhausted) service_->metrics.limits->reached("no_room");
     return not_stored(why);
-  }
-
-  /// Who sent it, for people.
-  [[nodiscard]] std::string client_text() const {
-    if (identity_.local_user) return fmt::format("local user {}", *identity_.local_user);
-    return peer_ip_ + ' ' + hello_;
   }
 
   [[nodiscard]] queue::ReportTo report_to() const {
