@@ -25,6 +25,7 @@
 #include "server/drop_directory.hpp"
 #include "server/maildrop.hpp"
 #include "server/reception.hpp"
+#include "server/service.hpp"
 #include "smtp/server_session.hpp"
 #include "store/store.hpp"
 
@@ -51,21 +52,6 @@ struct Doors {
 /// Serves a connection of a service that comes from above (web). Runs on the connection's shard.
 using Handler =
     std::function<Task<void>(std::unique_ptr<net::Stream> stream, net::ScratchPool* scratch, Signal* drain)>;
-
-enum class Service : std::uint8_t {
-  smtp,
-  submission,   // 6409: port 587
-  submissions,  // 8314: port 465, TLS from the start
-  submit,       // submit.sock: what the users of this host send
-  lmtp,
-  pop3,
-  pop3s,
-  http,
-  https,
-};
-[[nodiscard]] std::string_view name_of(Service service);
-/// They are served alike but for TLS: submission for submissions, pop3 for pop3s, http for https.
-[[nodiscard]] Service without_tls(Service service);
 
 struct Listen {
   Service service = Service::smtp;
