@@ -27,20 +27,4 @@ std::string_view without_mbox_line(std::string_view file) {
   return file.substr(end + (file.substr(end).starts_with("\r\n") ? 2 : 1));
 }
 
-std::string with_crlf(std::string_view message) {
-  std::string out;
-  out.reserve(message.size() + message.size() / 32);
-  for (std::size_t at = 0; at < message.size(); ++at) {
-    const char c = message[at];
-    if (c != '\r' && c != '\n') {
-      out += c;
-      continue;
-    }
-    out += "\r\n";
-    if (c == '\r' && message.substr(at).starts_with("\r\n")) ++at;
-  }
-  if (!out.empty() && !out.ends_with("\r\n")) out += "\r\n";
-  return out;
-}
-
 }  // namespace postrider::cli

@@ -17,7 +17,4 @@ inline constexpr std::size_t kDiagnosedOctetsMax = std::size_t{256} * 1024 * 102
 /// A file may be one message of an mbox: its first line is then no part of the message. Points into `file`.
 [[nodiscard]] std::string_view without_mbox_line(std::string_view file);
 
-/// As it is sent: a CR or LF alone ends a line too, and becomes CRLF; the last line has its end.
-[[nodiscard]] std::string with_crlf(std::string_view message);
-
 }  // namespace postrider::cli

@@ -1,8 +1,10 @@
 #include "cli/send.hpp"
 
 #include "cli/config_secret.hpp"
+#include "cli/message_file.hpp"
 #include "cli/print.hpp"
 #include "cli/run_task.hpp"
+#include "cli/text_content.hpp"
 #include "core/await.hpp"
 #include "core/events.hpp"
 #include "core/numbers.hpp"
@@ -10,6 +12,7 @@
 #include "core/text.hpp"
 #include "delivery/relay.hpp"
 #include "dns/unbound_resolver.hpp"
+#include "mail/local_message.hpp"
 #include "net/asio_network.hpp"
 #include "net/connector.hpp"
 #include "net/tls.hpp"
@@ -27,51 +30,13 @@ namespace postrider::cli {
 namespace {
 
 constexpr std::size_t kConnectionsMax = 1000;
-constexpr std::size_t kFileOctetsMax = std::size_t{256} * 1024 * 1024;
-
-/// A text in memory as the relay reads it.
-class TextContent final : public delivery::ContentSource {
- public:
-  explicit TextContent(const std::string* text) : text_(text) {}
-  void rewind() override { offset_ = 0; }
-  Task<Result<std::string>> next(std::size_t octets_max) override {
-    std::string chunk = text_->substr(offset_, octets_max);
-    offset_ += chunk.size();
-    co_return chunk;
-  }
-
- private:
-  const std::string* text_;
-  std::size_t offset_ = 0;
-};
-
-/// Every line end becomes CRLF: files on disk have bare LF, mail has not.
-std::string with_crlf(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 32);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) out += '\r';
-    out += text[i];
-    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) out += '\n';
-  }
-  if (!out.ends_with("\r\n")) out += "\r\n";
-  return out;
-}
 
 Result<std::string> read_message(const SendOptions& options, const mail::Path& from,
                                  const std::vector<mail::Address>& to) {
   if (!options.file.empty()) {
-    std::ifstream file;
-    if (options.file != "-") file.open(options.file, std::ios::binary);
-    std::istream& in = options.file == "-" ? std::cin : file;
-    if (!in) return error(Error::not_found, "send", options.file + " cannot be read");
-    std::string text;
-    std::array<char, 65'536> buffer{};
-    while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
-      text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-      if (text.size() > kFileOctetsMax) return error(Error::too_long, "send", "the message is over 256 MiB");
-    }
-    return with_crlf(text);
+    const Result<std::string> text = read_message_file(options.file);
+    if (!text) return fail(text);
+    return mail::with_crlf(*text);
   }
   const SystemClock clock;
   SystemRandom random;

@@ -4,6 +4,7 @@
 #include "cli/print.hpp"
 #include "cli/run_task.hpp"
 #include "cli/submit_door.hpp"
+#include "cli/text_content.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
 #include "delivery/relay.hpp"
@@ -181,21 +182,6 @@ mail::SenderRequest request_of(const SendmailCall& call, const Letter& letter) {
   return request;
 }
 
-class TextSource final : public delivery::ContentSource {
- public:
-  explicit TextSource(const std::string* text) : text_(text) {}
-  void rewind() override { offset_ = 0; }
-  Task<Result<std::string>> next(std::size_t octets_max) override {
-    std::string chunk = text_->substr(offset_, octets_max);
-    offset_ += chunk.size();
-    co_return chunk;
-  }
-
- private:
-  const std::string* text_;
-  std::size_t offset_ = 0;
-};
-
 delivery::RelayMessage message_of(const SendmailCall& call, const Letter& letter) {
   delivery::RelayMessage message{.reverse_path = letter.reverse_path,
                                  .recipients = letter.recipients,
@@ -254,12 +240,13 @@ Task<Answers> talk(net::Network* network, const Place* place, delivery::RelayMes
                    delivery::ContentSource* content, delivery::Observe observe) {
   Shard* const shard = co_await this_shard();
   const net::Endpoint at{.address = {}, .port = 0, .unix_path = submit_socket_in(place->data_dir)};
-  const Result<std::unique_ptr<net::Stream>> stream =
+  Result<std::unique_ptr<net::Stream>> stream =
       co_await network->dial(at, std::nullopt, shard->clock().steady() + kConnectWait);
   if (!stream) co_return std::nullopt;
   delivery::RelaySettings settings{.hostname = place->origin.text(), .timeouts = {}};
-  delivery::SessionResult result =
-      co_await delivery::send_over(stream->get(), std::move(settings), std::move(message), content, std::move(observe));
+  delivery::SessionPlan plan;  // the socket is the host's own: nothing to protect it from
+  delivery::SessionResult result = co_await delivery::send_over(
+      std::move(*stream), std::move(settings), std::move(plan), std::move(message), content, std::move(observe));
   const bool is_absent =
       !result.began && !result.outcomes.empty() && !smtp::is_permanent(result.outcomes.front().reply);
   if (is_absent) co_return std::nullopt;
@@ -283,7 +270,7 @@ int deliver(const SendmailCall& call, const Place& place) {
   if (!letter) return fail_with(exit_of(letter.error()), "sendmail: " + describe(letter.error()));
   if (letter->recipients.empty())
     return fail_with(kSendmailUsage, "sendmail: no recipients (name them, or give -t for those of the header section)");
-  TextSource content(&letter->message.content);
+  TextContent content(&letter->message.content);
   const Answers answers = talk_to_server(call, place, *letter, &content);
   return answers ? judge(letter->recipients, *answers) : drop(call, place, *letter);
 }

@@ -4,6 +4,7 @@
 #include "cli/print.hpp"
 #include "core/text.hpp"
 #include "mail/header_section.hpp"
+#include "mail/local_message.hpp"
 #include "trust/dkim_body.hpp"
 #include "trust/dkim_sign.hpp"
 
@@ -99,7 +100,7 @@ int sign_by_dkim(const SignOptions& options) {
   if (!signers) return failed(signers.error(), kExitUsage);
   const Result<std::string> file = read_message_file(options.file);
   if (!file) return failed(file.error(), kExitUsage);
-  const std::string message = with_crlf(without_mbox_line(*file));
+  const std::string message = mail::with_crlf(without_mbox_line(*file));
   const Result<Parts> parts = parts_of(message);
   if (!parts) return failed(parts.error(), kExitFailed);
   const Result<trust::DkimHeader> header = header_of(options, parts->header_section);

@@ -131,20 +131,16 @@ class DomainFinder {
   std::vector<std::size_t> missing_;
 };
 
-/// Every line end becomes CRLF. `dot_ends`: up to a line with a dot alone.
-std::string with_crlf(std::string_view text, bool dot_ends) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 32);
-  while (!text.empty()) {
-    const std::size_t end = text.find_first_of("\r\n");
-    const std::string_view line = text.substr(0, end);
-    if (dot_ends && line == ".") break;
-    out += line;
-    out += "\r\n";
+/// What is before a line with a dot alone.
+std::string_view up_to_dot(std::string_view text) {
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find_first_of("\r\n");
+    if (rest.substr(0, end) == ".") return text.substr(0, text.size() - rest.size());
     if (end == std::string_view::npos) break;
-    text.remove_prefix(end + (text.substr(end).starts_with("\r\n") ? 2 : 1));
+    rest.remove_prefix(end + (rest.substr(end).starts_with("\r\n") ? 2 : 1));
   }
-  return out;
+  return text;
 }
 
 std::string_view take_line(std::string_view& rest) {
@@ -190,6 +186,19 @@ std::string from_field(const LocalMessageForm& form) {
 
 }  // namespace
 
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 32);
+  while (!text.empty()) {
+    const std::size_t end = text.find_first_of("\r\n");
+    out += text.substr(0, end);
+    out += "\r\n";
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + (text.substr(end).starts_with("\r\n") ? 2 : 1));
+  }
+  return out;
+}
+
 std::string with_domains(std::string_view value, const Domain& origin) {
   std::string out;
   std::size_t done = 0;
@@ -222,7 +231,7 @@ Result<std::vector<Address>> parse_recipients(std::string_view text, const Domai
 Result<LocalMessage> make_local_message(std::string_view text, const LocalMessageForm& form) {
   if (text.size() > kLocalMessageOctetsMax) return error(Error::too_long, "mail.local_message", "over 64 MiB");
   if (text.starts_with("From ")) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
-  const std::string lines = with_crlf(text, form.dot_ends);
+  const std::string lines = with_crlf(form.dot_ends ? up_to_dot(text) : text);
   std::string_view rest = lines;
   const std::vector<Field> fields = take_fields(rest);
   const auto has = [&](std::string_view name) {

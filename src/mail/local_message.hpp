@@ -13,6 +13,9 @@ namespace postrider::mail {
 
 inline constexpr std::size_t kLocalMessageOctetsMax = 64 * 1024 * 1024;
 
+/// As it is sent: every line end (CRLF, LF alone, CR alone) becomes CRLF, and the last line has one.
+[[nodiscard]] std::string with_crlf(std::string_view text);
+
 /// The value of an address field with `@origin` behind each address that has no domain, everything else as it was:
 /// `root (Cron), Ann <ann>` becomes `root@here.test (Cron), Ann <ann@here.test>`. Group names, quoted strings and
 /// comments are left alone, as is what is no address. Linear in its input.
