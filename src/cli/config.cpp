@@ -120,6 +120,7 @@ class Loader {
       keys.text(
           "origin",
           [&](std::string_view value) -> Result<void> {
+            if (value.empty()) return {};  // as without the key
             const Result<mail::Domain> domain = mail::Domain::parse(value, mail::Utf8::yes);
             if (!domain) return fail(domain);
             config.submit_origin = domain->text();

@@ -20,8 +20,11 @@ std::string nearest(std::string_view text, const std::vector<std::string_view>& 
         row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
       }
     }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
+    // Half a name ("password" of "password_file") is near, whatever is missing.
+    const bool is_half = text.size() >= 4 && candidate.starts_with(text);
+    const std::size_t distance = is_half ? std::min<std::size_t>(row.back(), 2) : row.back();
+    if (distance < best_distance) {
+      best_distance = distance;
       best = candidate;
     }
   }
