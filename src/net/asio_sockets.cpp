@@ -144,7 +144,8 @@ Result<std::vector<UniqueFd>> open_unix_listener(const Endpoint& at, UnixAccess 
   if (!fd) return fail(fd);
   const Result<void> free = remove_stale(at);
   if (!free) return fail(free);
-  // Linux gives the file the mode of the socket's own inode: no moment with a wider one, no umask of the whole process.
+  // Linux gives the file the mode of the socket's own inode without what the umask has: never a wider one, and the one
+  // that is wanted before anybody can connect.
   const mode_t owner = S_IRUSR | S_IWUSR;
   const mode_t group = access == UnixAccess::owner ? 0 : S_IRGRP | S_IWGRP;
   const mode_t others = access == UnixAccess::everyone ? S_IROTH | S_IWOTH : 0;
@@ -152,6 +153,7 @@ Result<std::vector<UniqueFd>> open_unix_listener(const Endpoint& at, UnixAccess 
   if (::fchmod(fd->get(), mode) != 0) return errno_error(errno, "fchmod");
   const KernelAddress address = to_kernel(at);
   if (::bind(fd->get(), address.get(), address.size) != 0) return errno_error(errno, "bind " + at.to_text());
+  if (::chmod(at.unix_path.c_str(), mode) != 0) return errno_error(errno, "chmod " + at.unix_path);
   Result<UniqueFd> ready = listening(std::move(*fd));
   if (!ready) return fail(ready);
   std::vector<UniqueFd> all;

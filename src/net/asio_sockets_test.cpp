@@ -5,6 +5,10 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <utility>
 
 namespace postrider::net {
 namespace {
@@ -35,6 +39,26 @@ TEST(AsioSockets, BothEndsSendSmallPiecesAtOnce) {
     ASSERT_TRUE(accepted && *accepted);
     EXPECT_TRUE(sends_at_once((*accepted)->get()));
   }
+}
+
+// To connect is to write: a umask of 022, which services have, would let nobody but the owner in.
+TEST(AsioSockets, AUnixSocketHasTheModeThatIsAskedForWhateverTheUmask) {
+  std::string folder = (std::filesystem::temp_directory_path() / "postrider-sockets-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  for (const auto& [access, mode] : {std::pair(UnixAccess::owner, 0600U), std::pair(UnixAccess::group, 0660U),
+                                     std::pair(UnixAccess::everyone, 0666U)}) {
+    for (const mode_t umask : {0022U, 0077U, 0U}) {
+      const Endpoint at{.address = {}, .port = 0, .unix_path = folder + "/socket"};
+      const mode_t before = ::umask(umask);
+      const Result<std::vector<UniqueFd>> listeners = open_listeners(at, 1, access);
+      ::umask(before);
+      ASSERT_TRUE(listeners) << describe(listeners.error());
+      struct stat status{};
+      ASSERT_EQ(::stat(at.unix_path.c_str(), &status), 0);
+      EXPECT_EQ(status.st_mode & 07777U, mode) << "umask " << umask;
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -87,6 +87,10 @@ class Sendmail(TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.arrived("by pipe")
 
+    def test_everybody_may_use_the_socket(self):
+        self.assertTrue(self.call("sendmail", "-bs", stdin="QUIT\r\n", user=NOBODY).stdout.startswith(b"220 "))
+        self.assertEqual(self.call("sendmail", "nobody-here", stdin="Subject: x\n\nx\n", user=NOBODY).returncode, 67, "no drop file")
+
     def test_without_a_server_mail_waits_and_what_is_refused_comes_back(self):
         self.assertEqual(self.server.stop(), 0)
         self.done("-f", "alice", "-t", user=NOBODY, stdin="To: bob, nobody-here\nSubject: waited\n\nhello\n")
