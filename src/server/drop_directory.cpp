@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -53,22 +55,25 @@ class FileDrops final : public DropDirectory {
   explicit FileDrops(std::string path) : path_(std::move(path)) {}
 
   Result<std::vector<std::string>> names() override {
-    std::vector<std::string> found;
+    std::set<std::string> behind;  // the first ones behind what the last look ended with
+    std::set<std::string> before;
     std::error_code failed;
     std::filesystem::directory_iterator at(path_, failed);
     if (failed) return system_error_of(failed.value(), path_);
-    const auto now = std::filesystem::file_time_type::clock::now();
     for (; at != std::filesystem::directory_iterator(); at.increment(failed)) {
       std::string name = at->path().filename().string();
-      if (is_drop_name(name)) {
-        found.push_back(std::move(name));
-        if (found.size() == kDropNamesMax) break;
-        continue;
+      if (!is_drop_name(name)) {
+        remove_left_over(*at, name);
+      } else if (!is_folder(*at)) {
+        std::set<std::string>& names = name > last_ ? behind : before;
+        names.insert(std::move(name));
+        if (names.size() > kDropNamesMax) names.erase(std::prev(names.end()));
       }
-      std::error_code ignored;  // it is there still at the next look
-      const auto written = at->last_write_time(ignored);
-      if (name.starts_with('t') && !ignored && now - written > kLeftOverAfter) ::unlink(at->path().c_str());
     }
+    std::vector<std::string> found(behind.begin(), behind.end());
+    for (auto name = before.begin(); name != before.end() && found.size() < kDropNamesMax; ++name)
+      found.push_back(*name);
+    last_ = found.size() == kDropNamesMax ? found.back() : std::string();
     return found;
   }
 
@@ -113,7 +118,21 @@ class FileDrops final : public DropDirectory {
   }
 
  private:
+  /// Another user's can be neither moved nor removed.
+  static bool is_folder(const std::filesystem::directory_entry& entry) {
+    std::error_code failed;
+    return !entry.is_symlink(failed) && entry.is_directory(failed);
+  }
+
+  static void remove_left_over(const std::filesystem::directory_entry& entry, const std::string& name) {
+    std::error_code failed;  // it is there still at the next look
+    const auto written = entry.last_write_time(failed);
+    const auto now = std::filesystem::file_time_type::clock::now();
+    if (name.starts_with('t') && !failed && now - written > kLeftOverAfter) ::unlink(entry.path().c_str());
+  }
+
   std::string path_;
+  std::string last_;  // of a look that did not show all: those that stay must not be in the way of the others
 };
 
 Result<void> write_all(int fd, std::string_view octets, const std::string& path) {

@@ -23,7 +23,8 @@ class DropDirectory {
     std::string octets;
   };
   virtual ~DropDirectory() = default;
-  /// Names of complete files, at most kDropNamesMax, in any order. Removes what was left half-written long ago.
+  /// Names of complete files, at most kDropNamesMax, in any order; where there are more, the next look goes on with the
+  /// others. Folders are nobody's. Removes what was left half-written long ago. One look at a time.
   [[nodiscard]] virtual Result<std::vector<std::string>> names() = 0;
   /// Errors  denied: no plain file of its own (a link, a pipe), or not readable; too_long; not_found.
   [[nodiscard]] virtual Result<Dropped> read(const std::string& name) = 0;

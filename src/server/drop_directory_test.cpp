@@ -9,6 +9,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace postrider::server {
 namespace {
@@ -92,6 +93,23 @@ TEST_F(Drops, RefusesLinksPipesAndWhatIsTooLarge) {
 TEST_F(Drops, ShowsSoManyNamesAtOnce) {
   for (unsigned number = 0; number <= kDropNamesMax; ++number) std::ofstream(file(number)) << "x";
   EXPECT_EQ(drops_->names()->size(), kDropNamesMax);
+}
+
+// Files that stay, as those that cannot be taken now, must not keep others from being seen.
+TEST_F(Drops, EachLookGoesOnWhereTheLastOneEnded) {
+  constexpr unsigned kFiles = 2 * kDropNamesMax + 1;
+  for (unsigned number = 0; number < kFiles; ++number) std::ofstream(file(number)) << "x";
+  std::set<std::string> seen;
+  for (int look = 0; look < 3; ++look) {
+    for (const std::string& name : *drops_->names()) seen.insert(name);
+  }
+  EXPECT_EQ(seen.size(), kFiles);
+}
+
+TEST_F(Drops, FoldersAreNobodys) {
+  fs::create_directory(file(1));
+  fs::create_directory_symlink(folder_, file(2));
+  EXPECT_EQ(*drops_->names(), std::vector<std::string>{"m" + digits(2)}) << "a link is put aside";
 }
 
 }  // namespace
