@@ -3,6 +3,7 @@
 #include "core/text.hpp"
 #include "gate/guard_table.hpp"
 #include "gate/peer_network.hpp"
+#include "mail/address.hpp"
 
 #include <fmt/format.h>
 
@@ -33,9 +34,11 @@ Duration delay_of_many(unsigned failures, unsigned factor = 1) {
   return counted < kStep ? Duration{} : doubled((counted - kStep) / kStep);
 }
 
-/// Logins compare without regard to ASCII case, as the directory has it.
+/// Logins compare as the directory has them: without regard to ASCII case, and however an address is quoted
+/// ("a\nn"@example.test is ann@example.test). What is no address may be a local part, and is taken as it is.
 std::string folded(std::string_view login) {
-  std::string out = lowered_ascii(login);
+  const Result<mail::Address> address = mail::Address::parse(login);
+  std::string out = lowered_ascii(address ? address->text() : std::string(login));
   if (out.size() <= kGuardedLoginOctetsMax) return out;
   const std::string hash = fmt::format("~{:016x}", std::hash<std::string>{}(out));
   out.resize(kGuardedLoginOctetsMax - hash.size());

@@ -53,6 +53,17 @@ TEST(LoginGuard, FromTheThirdFailureOnAnswersWaitLongerAndLonger) {
   EXPECT_EQ(rig.delay(kBob, "192.0.2.1"), seconds(1)) << "ten failures of a network slow it for all logins";
 }
 
+TEST(LoginGuard, AnAddressIsOneLoginHoweverItIsSpelled) {
+  Rig rig;
+  for (const char* const spelling :
+       {"ann@example.test", R"("ann"@example.test)", R"("a\nn"@example.test)", R"("\A\nn"@EXAMPLE.test)"})
+    rig.fail(spelling, "192.0.2.1");
+  EXPECT_EQ(rig.delay(kAnn, "192.0.2.1"), seconds(4));
+  EXPECT_EQ(rig.delay(R"("an\n"@example.test)", "192.0.2.1"), seconds(4));
+  EXPECT_EQ(rig.guard.lift(R"("ann"@example.test)"), 1U);
+  EXPECT_EQ(rig.delay(kAnn, "192.0.2.1"), Duration{});
+}
+
 TEST(LoginGuard, ASuccessForgetsTheFailuresOfThatLoginThere) {
   Rig rig;
   rig.fail(kAnn, "192.0.2.1", 4);

@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 
 namespace postrider::net {
@@ -22,15 +23,24 @@ struct TlsStreamOctets {
     BIO_clear_retry_flags(bio);
     *got = 0;
     TlsStream& stream = of(bio);
-    const Result<std::size_t> read = stream.inner_->read_some(std::span(into, octets_max));
+    const std::size_t most = std::min(octets_max, stream.allowance_octets_);
+    const Result<std::size_t> read = stream.inner_->read_some(std::span(into, most));
     if (!read) {
       stream.why_broken_ = read.error().detail;
       return 0;
     }
+    if (*read == 0) {
+      BIO_set_retry_read(bio);
+      return 0;
+    }
+    stream.allowance_octets_ -= *read;
+    stream.silent_octets_ += *read;
+    if (stream.silent_octets_ > kTlsSilentOctetsMax) {
+      stream.why_broken_ = "the peer says much to TLS and nothing to us";
+      return 0;
+    }
     *got = *read;
-    if (*read > 0) return 1;
-    BIO_set_retry_read(bio);
-    return 0;
+    return 1;
   }
 
   static int write(BIO* bio, const char* from, std::size_t octets, std::size_t* taken) {
@@ -127,12 +137,16 @@ Task<Result<void>> TlsStream::flush(SteadyTime until) {
 Task<Result<void>> TlsStream::handshake(SteadyTime until, Signal* stop) {
   for (;;) {
     ERR_clear_error();
+    allowance_octets_ = kTlsTurnOctets;
     const int outcome = SSL_do_handshake(ssl_.get());
     const Result<void> judged = judge(outcome, "tls.handshake");
     const Result<void> flushed = co_await flush(until);  // also when it failed: the alert tells the peer why
     if (!judged) co_return fail(judged);
     if (!flushed) co_return fail(flushed);
-    if (outcome == 1) co_return Result<void>{};
+    if (outcome == 1) {
+      silent_octets_ = 0;
+      co_return Result<void>{};
+    }
     const Result<Ready> ready = co_await inner_->wait_readable(until, stop);
     if (!ready) co_return fail(ready);
     if (*ready == Ready::signalled) co_return error(Error::cancelled, "tls.handshake");
@@ -152,7 +166,9 @@ Task<Result<Ready>> TlsStream::wait_readable(SteadyTime until, Signal* signal) {
 bool TlsStream::can_read() {
   ERR_clear_error();
   char first = 0;
+  allowance_octets_ = kTlsTurnOctets;
   const int peeked = SSL_peek(ssl_.get(), &first, 1);
+  if (peeked > 0) silent_octets_ = 0;
   const Result<void> judged = judge(peeked, "net.read");
   const Result<void> flushed = flush_some();  // an answer to a key update
   return peeked > 0 || !judged || !flushed;
@@ -161,12 +177,14 @@ bool TlsStream::can_read() {
 Result<std::size_t> TlsStream::read_some(std::span<char> into) {
   if (closed_ || broken_) return error(Error::closed, "net.read", why_broken_);
   std::size_t done = 0;
+  allowance_octets_ = into.size() + kTlsTurnOctets;
   while (done < into.size()) {
     ERR_clear_error();
     std::size_t got = 0;
     const int outcome = SSL_read_ex(ssl_.get(), into.data() + done, into.size() - done, &got);
     if (outcome == 1) {
       done += got;
+      silent_octets_ = 0;
       continue;
     }
     Result<void> judged = judge(outcome, "net.read");

@@ -9,7 +9,9 @@
 
 namespace postrider::net {
 
-inline constexpr std::size_t kTlsUnsentOctetsMax = 64 * 1024;  // of records that the inner stream does not take now
+inline constexpr std::size_t kTlsUnsentOctetsMax = 64 * 1024;   // of records that the inner stream does not take now
+inline constexpr std::size_t kTlsSilentOctetsMax = 256 * 1024;  // that a peer may say to TLS alone, as key updates
+inline constexpr std::size_t kTlsTurnOctets = 32 * 1024;        // read at a time beyond what is asked for
 
 /// Holds nothing of its own while idle; a record that the inner stream cannot take at once waits here.
 class TlsStream final : public Stream {
@@ -56,7 +58,9 @@ class TlsStream final : public Stream {
   std::unique_ptr<Stream> inner_;
   Owned<ssl_st> ssl_;
   std::string unsent_;
-  std::string why_broken_;  // of the inner stream, seen while OpenSSL was at work
+  std::string why_broken_;            // of the inner stream, seen while OpenSSL was at work
+  std::size_t allowance_octets_ = 0;  // what this call may still read: others on the shard have their turn
+  std::size_t silent_octets_ = 0;     // read since the last octet for whoever reads
   bool closed_ = false;
   bool broken_ = false;
   bool verified_ = false;

@@ -367,6 +367,66 @@ TEST(Tls, WhatNobodyReadsIsBounded) {
   EXPECT_EQ(end.error().detail, "the peer makes us write and does not read");
 }
 
+/// So many key updates of the client's (8446 §4.6.3), then a line. Ends early when the server does not take them.
+Task<void> update_keys(Bench* bench, TlsStream* client, std::size_t times, Signal* done) {
+  for (std::size_t i = 0; i < times; ++i) {
+    EXPECT_EQ(SSL_key_update(client->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    if (SSL_do_handshake(client->ssl()) != 1) break;
+    const Result<void> written = co_await client->wait_writable(bench->in(5s));
+    if (!written) break;
+  }
+  const Result<void> said = co_await client->write("NOOP\r\n", bench->in(5s));
+  (void)said;  // what the server heard is looked at
+  done->set();
+}
+
+/// What the server hears behind so many key updates.
+Task<std::string> hear_behind_key_updates(Scene* scene, std::size_t times) {
+  Bench* const bench = &scene->bench;
+  Outcome outcome = co_await shake(bench, scene->server.get(), scene->client.get(), {.name = "mx.example.test"});
+  Signal done;
+  auto* const client = static_cast<TlsStream*>(outcome.client->get());
+  spawn(&bench->shard(), "updates", update_keys(bench, client, times, &done));
+  std::string heard = co_await read_up_to(bench, outcome.server->get(), 6);
+  (*outcome.server)->close();
+  const Result<void> ended = co_await done.wait(bench->in(60s));
+  EXPECT_TRUE(ended);
+  co_return heard;
+}
+
+TEST(Tls, WhoSaysMuchToTlsAndNothingToUsIsClosed) {
+  Scene scene;
+  scene.open({scene.write("mx", {"mx.example.test"})});
+  constexpr std::size_t kUpdateOctets = 22 + 5;
+  const std::size_t limit = kTlsSilentOctetsMax / kUpdateOctets;
+  EXPECT_EQ(scene.bench.run(hear_behind_key_updates(&scene, limit - 10)), "NOOP\r\n");
+  EXPECT_EQ(scene.bench.run(hear_behind_key_updates(&scene, limit + 10)), "");
+}
+
+/// Lines with many key updates between them, all there before the server reads. Gives what it reads at once, and later.
+Task<std::pair<std::size_t, std::size_t>> read_among_key_updates(Scene* scene) {
+  Bench* const bench = &scene->bench;
+  Outcome outcome = co_await shake(bench, scene->server.get(), scene->client.get(), {.name = "mx.example.test"});
+  auto* const client = static_cast<TlsStream*>(outcome.client->get());
+  constexpr std::size_t kLines = 2;
+  for (std::size_t line = 0; line < kLines; ++line) {
+    Signal done;
+    co_await update_keys(bench, client, 1'000, &done);
+  }
+  std::array<char, 4096> buffer{};
+  const Result<std::size_t> at_once = (*outcome.server)->read_some(buffer);
+  EXPECT_TRUE(at_once);
+  const std::string rest = co_await read_up_to(bench, outcome.server->get(), kLines * 6 - at_once.value_or(0));
+  co_return std::pair(at_once.value_or(0), rest.size());
+}
+TEST(Tls, NobodyKeepsAShardBusyWithKeyUpdates) {
+  Scene scene;
+  scene.open({scene.write("mx", {"mx.example.test"})});
+  const auto [at_once, later] = scene.bench.run(read_among_key_updates(&scene));
+  EXPECT_LT(at_once, 12U) << "it ends after its turn";
+  EXPECT_EQ(at_once + later, 12U) << "and goes on in the next";
+}
+
 TEST(Tls, ASilentClientIsLateAndAHalfHelloTooAndTheDrainEndsTheWait) {
   Scene scene;
   scene.open({scene.write("mx", {"mx.example.test"})});
