@@ -1,4 +1,5 @@
 // What TLS does beside being a stream (net_contract_test): handshakes, names, versions, tickets, reload.
+// Long because: one scene, with its certificates and handshakes, for all that TLS does.
 #include "net/test_bench.hpp"
 #include "net/tls_stream.hpp"
 #include "net/tls_tickets.hpp"
