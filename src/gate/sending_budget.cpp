@@ -228,7 +228,12 @@ Task<Result<SendingBudget::Counted>> SendingBudget::count(BudgetSubject who, std
   counts.recent.push_back({.at = now, .messages = 1, .recipients = narrow<std::uint32_t>(recipients)});
   counts.forget_old(now, limits_);
   const Sent recent = counts.sum();
-  counted.is_burst = recent.messages > limits_.burst_messages || recent.recipients > limits_.burst_recipients;
+  // Sessions that ask at the same time are each told that there is room for one of them.
+  const bool is_capped = who.has_caps() && now - counts.first >= limits_.observed;
+  const bool passes_cap = is_capped && (counts.messages > limits_.messages_a_day ||
+                                        (!fresh.empty() && counts.new_recipients > limits_.new_recipients_a_day));
+  counted.is_burst =
+      passes_cap || recent.messages > limits_.burst_messages || recent.recipients > limits_.burst_recipients;
   if (counted.is_burst) counted.first_today = std::exchange(counts.told_burst, today) != today;
   transaction->put(counts_key(who.key()), to_record(counts));
   co_return counted;

@@ -72,7 +72,7 @@ class SendingBudget {
   [[nodiscard]] Task<Result<Allowed>> allow_recipient(BudgetSubject who, mail::Address recipient, std::size_t pending);
 
   struct Counted {
-    bool is_burst = false;     ///< the message is to be held
+    bool is_burst = false;     ///< the message is to be held; also what parallel sessions get past a cap
     bool first_today = false;  ///< nobody was told of a burst today
   };
   /// Counts a message that is being accepted, and stages what the store is to know. `fresh`: marks of new recipients.

@@ -93,6 +93,22 @@ TEST(SendingBudget, TheCapsAreToldOfForFourteenDaysAndHoldFromThenOn) {
   EXPECT_FALSE(bench.message().over) << "and the next day it may send again";
 }
 
+TEST(SendingBudget, WhatSessionsAtTheSameTimeGetPastACapIsHeld) {
+  Bench bench(small());
+  bench.send_new(1, "first");
+  EXPECT_FALSE(bench.send(4, {1, 2, 3, 4}).is_burst) << "in its first days a cap is only told of";
+  bench.pass(days(20));
+  const SendingBudget::Allowed here = bench.recipient("here@away.test", 2);
+  const SendingBudget::Allowed there = bench.recipient("there@away.test", 2);
+  EXPECT_FALSE(here.over || there.over) << "each has the day to itself, as far as is known";
+  EXPECT_FALSE(bench.send(3, {here.mark, 11, 12}).is_burst);
+  EXPECT_TRUE(bench.send(3, {there.mark, 13, 14}).is_burst);
+  EXPECT_FALSE(bench.send(1).is_burst) << "to those it knows it may go on";
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(bench.send().is_burst);
+  EXPECT_TRUE(bench.send().is_burst) << "the sixth message";
+  EXPECT_FALSE(bench.send(9, {1, 2, 3, 4, 5, 6, 7, 8, 9}, kUser).is_burst) << "who has no caps";
+}
+
 TEST(SendingBudget, AddressesThatItWroteToBeforeAreNotNew) {
   Bench bench(small());
   bench.send_new(1, "first");

@@ -46,7 +46,8 @@ Notice burst_notice(const SubmissionService& service, const std::string& login) 
   return {.to = {},
           .subject = fmt::format("Mail of {} is held: much was sent in a short time", login),
           .text = fmt::format(
-              "More than {} messages or {} recipients within {} minutes were submitted by {}.\n"
+              "More than {} messages or {} recipients within {} minutes, or over parallel sessions more than\n"
+              "it may in a day, were submitted by {}.\n"
               "What came over that is held in the queue, and so is what follows while it goes on at that rate:\n"
               "nothing of it has left. It stays there until it is released, sent back or removed.\n\n"
               "The administrator of {} looks at it and decides:\n\n"
