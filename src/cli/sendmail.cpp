@@ -223,10 +223,12 @@ int drop(const SendmailCall& call, const Place& place, const Letter& letter) {
                                 .recipients = letter.recipients,
                                 .request = request_of(call, letter),
                                 .notify = call.notify};
+  const std::string octets = server::encode_drop(envelope, letter.message.content);
+  if (const Result<server::DropFile> taken = server::decode_drop(octets); !taken)  // later nobody would hear of it
+    return fail_with(kSendmailData, "sendmail: " + describe(taken.error()));
   SystemRandom random;
   const std::string name = fmt::format("{:016x}{:016x}", random.u64(), random.u64());
-  const Result<void> left = server::leave_in_drop_directory(drop_directory_in(place.data_dir), name,
-                                                            server::encode_drop(envelope, letter.message.content));
+  const Result<void> left = server::leave_in_drop_directory(drop_directory_in(place.data_dir), name, octets);
   if (left) return kSendmailDone;
   print_error("sendmail: the server does not answer, and the message cannot wait for it: " + describe(left.error()));
   return left.error().code == Error::denied ? kSendmailNotPermitted : kSendmailTryAgain;

@@ -94,6 +94,8 @@ class Sendmail(TestCase):
     def test_without_a_server_mail_waits_and_what_is_refused_comes_back(self):
         self.assertEqual(self.server.stop(), 0)
         self.done("-f", "alice", "-t", user=NOBODY, stdin="To: bob, nobody-here\nSubject: waited\n\nhello\n")
+        for text in ("a\0b\n", "x" * 70000):
+            self.assertEqual(self.call("sendmail", "alice", stdin=text, user=NOBODY).returncode, 65, "it can never be taken")
         drop = self.server.folder / "data" / "drop"
         self.assertEqual(len([name for name in os.listdir(drop) if name.startswith("m")]), 1)
         peek = subprocess.run(["ls", str(drop)], user=NOBODY, capture_output=True, check=False)
