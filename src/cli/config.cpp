@@ -277,6 +277,11 @@ class Loader {
       tls_wanted_.push_back({keys.file(), keys.place().line, keys.place().column,
                              fmt::format("{} wants a certificate (set [tls] certificate and private_key)",
                                          server::name_of(listen.service))});
+    if (plain == listen.service && has_logins(plain) && !listen.smtp.plaintext_auth)
+      logins_locked_.push_back({keys.file(), keys.place().line, keys.place().column,
+                                fmt::format("nobody can log in to {} without a certificate (set [tls] certificate and "
+                                            "private_key)",
+                                            server::name_of(plain))});
     const bool plain_login = has_logins(listen.service) && listen.smtp.plaintext_auth;
     if (plain_login && !std::ranges::all_of(listen.address, &is_loopback)) {
       keys.mistake_here("plaintext_auth off loopback would send passwords in the clear (listen on 127.0.0.1)");
@@ -301,14 +306,15 @@ class Loader {
     const bool is_good = out_.mistakes.empty();  // else what is missing may be what is wrong above
     if (is_good && config.hostname.empty()) out_.mistakes.push_back({config.file, 1, 1, "hostname is not set"});
     if (is_good && config.data_dir.empty()) out_.mistakes.push_back({config.file, 1, 1, "data_dir is not set"});
-    if (is_good) check_tls(&out_, tls_wanted_);
+    if (is_good) check_tls(&out_, tls_wanted_, logins_locked_);
     check_mail(&out_, mail_);
   }
 
   LoadedConfig out_;
   SmtpKeys smtp_defaults_;
-  bool has_size_ = false;                  // [smtp] max_message_size is set
-  std::vector<ConfigMistake> tls_wanted_;  // what is wrong when there is no certificate
+  bool has_size_ = false;                     // [smtp] max_message_size is set
+  std::vector<ConfigMistake> tls_wanted_;     // what is wrong when there is no certificate
+  std::vector<ConfigMistake> logins_locked_;  // what is to be noted then
   MailSections mail_;
   std::set<std::string> seen_;
 };

@@ -52,8 +52,10 @@ void read_certificate(TableReader& keys, CertificateSection section, Config* con
   config->certificates.push_back(std::move(out));
 }
 
-void check_tls(LoadedConfig* loaded, const std::vector<ConfigMistake>& wanting) {
+void check_tls(LoadedConfig* loaded, const std::vector<ConfigMistake>& wanting,
+               const std::vector<ConfigMistake>& locked) {
   if (!loaded->config.certificates.empty()) return;
+  loaded->notes.insert(loaded->notes.end(), locked.begin(), locked.end());
   loaded->mistakes.insert(loaded->mistakes.end(), wanting.begin(), wanting.end());
 }
 

@@ -13,6 +13,8 @@ enum class CertificateSection : std::uint8_t { default_certificate, named };
 void read_certificate(TableReader& keys, CertificateSection section, Config* config);
 
 /// A listener of a service that begins with TLS has somebody to show: `wanting` are the places of all such listeners.
-void check_tls(LoadedConfig* loaded, const std::vector<ConfigMistake>& wanting);
+/// `locked`: those of listeners where nobody can log in without a certificate, which is right only if it is meant.
+void check_tls(LoadedConfig* loaded, const std::vector<ConfigMistake>& wanting,
+               const std::vector<ConfigMistake>& locked);
 
 }  // namespace postrider::cli

@@ -121,6 +121,20 @@ TEST(ConfigTls, MistakesHaveTheirPlace) {
   }
 }
 
+TEST(ConfigTls, ListenersWhereNobodyCanLogInAreNoted) {
+  const Folder folder;
+  for (const std::string service : {"submission", "pop3"}) {
+    const std::string listen = "[[listen]]\nservice = \"" + service + "\"\naddress = \"127.0.0.1:1\"\n";
+    const LoadedConfig locked = folder.load_with(listen);
+    EXPECT_TRUE(locked.mistakes.empty());
+    ASSERT_EQ(locked.notes.size(), 1U) << service;
+    EXPECT_EQ(locked.notes[0].line, 3U);
+    EXPECT_NE(locked.notes[0].what.find("nobody can log in to " + service), std::string::npos) << locked.notes[0].what;
+    EXPECT_TRUE(folder.load_with(listen + "plaintext_auth = true\n").notes.empty());
+    EXPECT_TRUE(folder.load_with(listen + std::string(kTls)).notes.empty());
+  }
+}
+
 TEST(ConfigTls, FilesThatAreNoGoodAreFoundByTheCheck) {
   const Folder folder;
   const LoadedConfig good = folder.load_with(kTls);

@@ -179,6 +179,7 @@ Task<Result<void>> Directory::set_class(mail::Address address, AccountClass kind
   };
   const Result<StoredAccount> changed = co_await change_account(std::move(address), std::move(change));
   if (!changed) co_return fail(changed);
+  logins_->grants().take_back(changed->account.id);  // a grant has the account as it was: caps begin at once
   co_return Result<void>();
 }
 

@@ -35,9 +35,20 @@ sasl::ScramKeys fake_keys(const std::string& secret, const std::string& name, sa
           .server_key = derived("server", key_octets)};
 }
 
+/// What a grant says of it is still so, and it may be used.
+bool is_same_account(const Account& now, const Account& before) {
+  return now.enabled && now.id == before.id && now.kind == before.kind;
+}
+
 /// Whether the same proves it: what changed since is not the password, nor that it may be used.
 bool is_as_good(const StoredAccount& now, const StoredAccount& before) {
-  return now.account.enabled && now.account.id == before.account.id && now.passwords == before.passwords;
+  return is_same_account(now.account, before.account) && now.passwords == before.passwords;
+}
+
+/// Tells the passwords of all accounts apart: one that was removed and made anew during an exchange has another.
+std::uint64_t number_of_password(const StoredAccount& stored) {
+  constexpr unsigned kBits = 32;
+  return static_cast<std::uint64_t>(stored.account.id) << kBits | (stored.passwords & 0xFFFF'FFFFU);
 }
 
 }  // namespace
@@ -144,7 +155,7 @@ Task<Logins::Granted> Logins::let_in_by(StoredAccount account, Versioned<StoredA
   mail::Address address = account.account.address;
   const Result<Found> now = co_await lookup_->account(std::move(address));
   if (!now) co_return fail(now);
-  if (!*now || !(*now)->value.account.enabled || (*now)->value.account.id != account.account.id) co_return denied();
+  if (!*now || !is_same_account((*now)->value.account, account.account)) co_return denied();
   const store::Key key = keys::app_password(account.account.id, record.id);
   const Result<std::optional<store::Entry>> is_there = co_await store_->get(key);
   if (!is_there) co_return fail(is_there);
@@ -172,7 +183,7 @@ Task<Result<Directory::ScramLogin>> Logins::scram_keys(std::optional<mail::Addre
   Directory::ScramLogin answer{.keys = fake_keys(*secret, name, hash), .known = false, .password = 0};
   if (!*found) co_return answer;
   const StoredAccount& stored = (*found)->value;
-  answer.password = stored.passwords;
+  answer.password = number_of_password(stored);
   const std::optional<sasl::ScramKeys>& keys = hash == sasl::ScramHash::sha1 ? stored.scram_sha1 : stored.scram_sha256;
   if (!keys) co_return answer;
   answer.keys = *keys;  // also of a disabled one, whose salt stays what it was
@@ -184,7 +195,7 @@ Task<Logins::Granted> Logins::grant(std::optional<mail::Address> address, std::o
   Result<Found> found = co_await find(std::move(address));
   if (!found) co_return fail(found);
   if (!*found || !(*found)->value.account.enabled) co_return denied();
-  if (proved && (*found)->value.passwords != *proved) co_return denied();
+  if (proved && number_of_password((*found)->value) != *proved) co_return denied();
   co_return co_await let_in(std::move(**found));
 }
 

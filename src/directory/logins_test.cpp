@@ -302,6 +302,10 @@ TEST(Grants, HoldUntilTheyAreTakenBack) {
   EXPECT_FALSE(first->holds());
   EXPECT_FALSE(third->holds());
   first = own();
+  ASSERT_TRUE(run(rig.world, rig.directory.set_class(address("ann@here.test"), AccountClass::app)));
+  EXPECT_FALSE(first->holds()) << "it says what class the account was of";
+  first = own();
+  EXPECT_EQ(first->account().kind, AccountClass::app);
   ASSERT_EQ(rig.remove_account("ann@here.test"), "ok");
   EXPECT_FALSE(first->holds());
   EXPECT_TRUE(bob->holds());
@@ -326,8 +330,21 @@ TEST(Grants, AreForWhomAMechanismHasProved) {
   EXPECT_EQ(outcome_of(proved("ann@here.test")), "denied");
 }
 
+TEST(Grants, AreNotForAnotherAccountThatHasTheAddressByNow) {
+  Rig rig;
+  ASSERT_EQ(rig.add_domain(domain_record("here.test")), "ok");
+  ASSERT_EQ(rig.add_account("ann@here.test"), "ok");
+  const auto keys = run(rig.world, rig.directory.scram_keys("ann", sasl::ScramHash::sha256));
+  ASSERT_TRUE(keys);
+  ASSERT_EQ(rig.remove_account("ann@here.test"), "ok");
+  ASSERT_EQ(rig.add_account("ann@here.test"), "ok");
+  EXPECT_EQ(outcome_of(run(rig.world, rig.directory.grant("ann@here.test", keys->password))), "denied");
+  const auto now = run(rig.world, rig.directory.scram_keys("ann", sasl::ScramHash::sha256));
+  EXPECT_EQ(outcome_of(run(rig.world, rig.directory.grant("ann@here.test", now->password))), "ok");
+}
+
 TEST(Grants, AreNotGivenForWhatChangedDuringTheLogin) {
-  const std::string changes[] = {"disable", "password", "remove", "revoke"};
+  const std::string changes[] = {"disable", "password", "remove", "revoke", "class"};
   for (const std::string& change : changes) {
     const bool is_app = change == "revoke";
     for (std::size_t steps = 0;; ++steps) {  // the change comes in after so many steps of the login
@@ -348,10 +365,13 @@ TEST(Grants, AreNotGivenForWhatChangedDuringTheLogin) {
       if (change == "password") changed = rig.set_password("ann@here.test", "new");
       if (change == "remove") changed = rig.remove_account("ann@here.test");
       if (change == "revoke") changed = rig.revoke("ann@here.test", phone.record.id);
+      if (change == "class")
+        changed = outcome_of(run(rig.world, rig.directory.set_class(address("ann@here.test"), AccountClass::app)));
       ASSERT_EQ(changed, "ok");
       rig.world.run_until_still();
       ASSERT_TRUE(got);
-      EXPECT_FALSE(*got && (**got)->holds()) << change << " after " << steps;
+      const bool is_of_now = *got && change == "class" && (**got)->account().kind == AccountClass::app;
+      EXPECT_FALSE(*got && (**got)->holds() && !is_of_now) << change << " after " << steps;
       if (was_done) break;
     }
   }
