@@ -34,6 +34,20 @@ std::optional<mail::Address> to_address(const mail::HeaderMailbox& mailbox) {
   return address ? std::optional(std::move(*address)) : std::nullopt;
 }
 
+/// The address that a name is, also with blanks and brackets in and around it: `<bob@here.test>`, `bob @ here.test`.
+std::optional<mail::Address> address_in_name(std::string_view name) {
+  Result<mail::Address> plain = mail::Address::parse(name, mail::Utf8::yes);
+  if (plain) return std::move(*plain);
+  constexpr std::string_view kAround = " \t<>()[]\"'";
+  const std::size_t begin = std::min(name.find_first_not_of(kAround), name.size());
+  name = name.substr(begin, name.find_last_not_of(kAround) + 1 - begin);
+  const std::size_t at = name.rfind('@');
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string closed = std::string(trimmed(name.substr(0, at))) + '@' + std::string(trimmed(name.substr(at + 1)));
+  Result<mail::Address> address = mail::Address::parse(closed, mail::Utf8::yes);
+  return address ? std::optional(std::move(*address)) : std::nullopt;
+}
+
 /// The addresses of a field in which nothing is wrong; nullopt: something is, so that another reader could see another
 /// author than we do.
 std::optional<std::vector<mail::Address>> addresses_in(std::string_view value) {
@@ -46,7 +60,7 @@ std::optional<std::vector<mail::Address>> addresses_in(std::string_view value) {
     std::optional<mail::Address> address = to_address(mailbox);
     if (!address) return std::nullopt;
     // `bob@here.test <ann@here.test>` names two people: old readers take the first, and all show it.
-    const Result<mail::Address> shown = mail::Address::parse(mailbox.name, mail::Utf8::yes);
+    const std::optional<mail::Address> shown = address_in_name(mailbox.name);
     if (shown && shown->domain() == address->domain() && *shown != *address) out.push_back(*shown);
     out.push_back(std::move(*address));
   }

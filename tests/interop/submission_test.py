@@ -79,6 +79,8 @@ class Submission(TestCase):
             (f"From: =?utf-8?q?B=C3=B6b?= <{ALICE}>\r\n", "250"), (f"From: \"bob at work\" <{ALICE}>\r\n", "250"),
             (f"From: {BOB}\r\n", "550 5.7.1"), (f"From: Alice\r\n <{BOB}>\r\n", "550 5.7.1"), (f"From: {ALICE}, {BOB}\r\n", "550 5.7.1"),
             (f"From: Us: {ALICE}, {BOB};\r\n", "550 5.7.1"), (f"From: {BOB} <{ALICE}>\r\n", "550 5.7.1"), (f"From: \"{BOB}\" <{ALICE}>\r\n", "550 5.7.1"),
+            (f"From: \"<{BOB}>\" <{ALICE}>\r\n", "550 5.7.1"), (f"From: bob @ {DOMAIN} <{ALICE}>\r\n", "550 5.7.1"), (f"From: \" [ <'{BOB}'> ] \" <{ALICE}>\r\n", "550 5.7.1"),
+            (f"From: \"<{ALICE}>\" <{ALICE}>\r\n", "250"), (f"From: Alice for {BOB} <{ALICE}>\r\n", "250"), (f"From: \"<>\" <{ALICE}>\r\n", "250"), (f"From: \"@\" <{ALICE}>\r\n", "250"),
             (f"From: =?utf-8?q?bob=40{DOMAIN}?= <{ALICE}>\r\n", "550 5.7.1"), (f"From: {ALICE} ({BOB})\r\n", "550 5.7.1"),
             (f"From: {ALICE}\r\nFrom: {BOB}\r\n", "550 5.7.1"), (f"From: {ALICE}\r\nFrom : {BOB}\r\n", "550 5.7.1"), ("From: Nobody:;\r\n", "550 5.7.1"),
             ("From:\r\n", "550 5.7.1"), (f"From: {ALICE}\r\nResent-From: {BOB}\r\n", "550 5.7.1"), (f"From: {BOB}\r\nResent-From: {ALICE}\r\n", "550 5.7.1"),
