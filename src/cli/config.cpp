@@ -162,6 +162,7 @@ class Loader {
     read_trusted(keys, "relay_from", &into->relay_from, "is an open relay (name the networks that may send)");
     keys.flag("plaintext_auth", &into->plaintext_auth);
     keys.flag("scram_sha_1", &into->scram_sha_1);
+    keys.flag("scram_plus", &into->scram_plus);
     keys.flag("binarymime", &into->binarymime);
     keys.text(
         "bare_newline",

@@ -36,6 +36,7 @@ struct SmtpKeys {
   std::vector<net::Network4Or6> relay_from;
   bool plaintext_auth = false;
   bool scram_sha_1 = false;
+  bool scram_plus = false;
   smtp::BareNewline bare_newline = smtp::BareNewline::reject;
   bool binarymime = false;
   Duration greeting_delay{};

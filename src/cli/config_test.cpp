@@ -69,6 +69,7 @@ service = "pop3"
 address = "127.0.0.1:2110"
 plaintext_auth = true
 scram_sha_1 = true
+scram_plus = true
 [[listen]]
 service = "http"
 address = "127.0.0.1:8025"
@@ -175,6 +176,8 @@ min_free = "1GiB"
   EXPECT_TRUE(config.listen[2].smtp.plaintext_auth);
   EXPECT_TRUE(config.listen[2].smtp.scram_sha_1);
   EXPECT_FALSE(config.listen[0].smtp.scram_sha_1);
+  EXPECT_TRUE(config.listen[2].smtp.scram_plus);
+  EXPECT_FALSE(config.listen[0].smtp.scram_plus);
   EXPECT_TRUE(config.listen[3].serve_health);
   EXPECT_FALSE(config.listen[3].serve_metrics);
   EXPECT_TRUE(config.listen[3].serve_autoconfig);

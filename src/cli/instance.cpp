@@ -58,6 +58,7 @@ server::Settings to_server_settings(const Config& config) {
                          .greeting_delay = listen.smtp.greeting_delay,
                          .cleartext = listen.smtp.plaintext_auth ? pop3::Cleartext::allowed : pop3::Cleartext::refused,
                          .scram_sha_1 = listen.smtp.scram_sha_1,
+                         .scram_plus = listen.smtp.scram_plus,
                          .handler = {}};
       const server::Service plain = server::without_tls(listen.service);
       const bool is_lmtp = plain == server::Service::lmtp;

@@ -36,10 +36,10 @@ std::string duration_text(Duration duration) {
 std::string smtp_text(const SmtpKeys& keys) {
   return fmt::format(
       "max_message_size = \"{}\"\nmax_recipients = {}\nrelay_from = {}\nplaintext_auth = {}\nscram_sha_1 = "
-      "{}\nbare_newline = \"{}\"\n"
+      "{}\nscram_plus = {}\nbare_newline = \"{}\"\n"
       "binarymime = {}\ngreeting_delay = {}\n",
       keys.max_message_size, keys.max_recipients, network_list(keys.relay_from), keys.plaintext_auth, keys.scram_sha_1,
-      keys.bare_newline == smtp::BareNewline::normalize ? "normalize" : "reject", keys.binarymime,
+      keys.scram_plus, keys.bare_newline == smtp::BareNewline::normalize ? "normalize" : "reject", keys.binarymime,
       duration_text(keys.greeting_delay));
 }
 

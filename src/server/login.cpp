@@ -251,7 +251,8 @@ Task<std::vector<std::string>> Login::mechanisms() {
   state.offered.clear();
   if (!state.may_log_in()) co_return state.offered;
   const sasl::Bindings bindings = state.bindings();
-  const bool is_bound = !bindings.tls_exporter.empty() || !bindings.tls_server_end_point.empty();
+  const bool is_bound =
+      state.service->scram_plus && (!bindings.tls_exporter.empty() || !bindings.tls_server_end_point.empty());
   const auto offer = [&](Mechanism mechanism) { state.offered.emplace_back(sasl::name_of(mechanism)); };
   const auto offer_scram = [&](const Result<bool>& has_keys, Mechanism mechanism, Mechanism plus) {
     if (!has_keys || !*has_keys) return;  // nor where the directory cannot say: the other mechanisms will hear of it

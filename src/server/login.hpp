@@ -45,6 +45,7 @@ struct LoginService {
   directory::Scope scope;
   bool plaintext_auth = false;  ///< also without TLS
   bool scram_sha_1 = false;     ///< SCRAM-SHA-1 is offered
+  bool scram_plus = false;      ///< over TLS the -PLUS mechanisms are offered
   LoginMetrics metrics;
   Signal* drain = nullptr;  ///< ends the waits of slowed answers: the server stops
 };

@@ -17,7 +17,7 @@ using Why = Login::Refused::Why;
 constexpr std::string_view kPassword = "correct horse";
 
 struct Rig {
-  explicit Rig(bool plaintext_auth = false, bool scram_sha_1 = false)
+  explicit Rig(bool plaintext_auth = false, bool scram_sha_1 = false, bool scram_plus = false)
       : service{.directory = &directory,
                 .guard = &guard,
                 .events = &events,
@@ -27,6 +27,7 @@ struct Rig {
                 .scope = directory::Scope::submission,
                 .plaintext_auth = plaintext_auth,
                 .scram_sha_1 = scram_sha_1,
+                .scram_plus = scram_plus,
                 .metrics = LoginMetrics(&metrics, "submission"),
                 .drain = &drain} {
     run(directory.add_domain({.name = *mail::Domain::parse("here.test"), .catch_all = {}, .postmaster = {}}));
@@ -124,9 +125,14 @@ TEST(Login, OffersWhatTheConnectionAndTheAccountsHave) {
   const SecuredStream plain(sasl::Bindings{}, "");
   EXPECT_EQ(rig.offers(&plain), "SCRAM-SHA-256 PLAIN LOGIN");
   const SecuredStream bound(sasl::Bindings{.tls_exporter = "x", .tls_server_end_point = ""}, "ann@here.test");
-  EXPECT_EQ(rig.offers(&bound), "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN EXTERNAL");
+  EXPECT_EQ(rig.offers(&bound), "SCRAM-SHA-256 PLAIN LOGIN EXTERNAL");
+  Rig binds(true, false, true);
+  EXPECT_EQ(binds.offers(&bound), "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN EXTERNAL");
+  EXPECT_EQ(binds.offers(&plain), "SCRAM-SHA-256 PLAIN LOGIN");
   Rig old(false, true);
-  EXPECT_EQ(old.offers(&bound), "SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-1 PLAIN LOGIN EXTERNAL");
+  EXPECT_EQ(old.offers(&bound), "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL");
+  Rig all(false, true, true);
+  EXPECT_EQ(all.offers(&bound), "SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-1 PLAIN LOGIN EXTERNAL");
 }
 
 TEST(Login, ScramIsOfferedOnlyWhenAllAccountsHaveItsKeys) {
@@ -148,7 +154,7 @@ TEST(Login, EveryMechanismLetsInWhoHasThePasswordAndNobodyElse) {
   for (const sasl::Mechanism mechanism :
        {plain, login, scram_sha_1, scram_sha_1_plus, scram_sha_256, scram_sha_256_plus}) {
     SCOPED_TRACE(sasl::name_of(mechanism));
-    Rig rig(false, true);
+    Rig rig(false, true, true);
     const bool is_plus = sasl::name_of(mechanism).ends_with("-PLUS");
     const sasl::Bindings shown = is_plus ? bindings : sasl::Bindings{};
     const auto session = rig.session("192.0.2.1", &stream);
@@ -169,7 +175,7 @@ TEST(Login, EveryMechanismLetsInWhoHasThePasswordAndNobodyElse) {
 TEST(Login, AClientThatWasRobbedOfChannelBindingIsRefused) {
   const sasl::Bindings bindings{.tls_exporter = std::string(32, 'e'), .tls_server_end_point = ""};
   const SecuredStream stream(bindings, "");
-  Rig rig;
+  Rig rig(false, false, true);
   const auto session = rig.session("192.0.2.1", &stream);
   // 5802 §6: it has bindings and says that it saw none offered, where they were.
   const auto robbed =
@@ -179,6 +185,18 @@ TEST(Login, AClientThatWasRobbedOfChannelBindingIsRefused) {
       rig.log_in(*session, sasl::Mechanism::scram_sha_256_plus, "ann@here.test", std::string(kPassword),
                  {.tls_exporter = std::string(32, 'm'), .tls_server_end_point = ""});
   EXPECT_EQ(text_of(elsewhere), "wrong") << "somebody sits in the middle";
+}
+
+TEST(Login, WhereNoChannelBindingIsOfferedAClientMaySayThatItSawNone) {
+  const sasl::Bindings bindings{.tls_exporter = std::string(32, 'e'), .tls_server_end_point = ""};
+  const SecuredStream stream(bindings, "");
+  Rig rig;
+  const auto session = rig.session("192.0.2.1", &stream);
+  const auto log_in = [&](sasl::Mechanism mechanism) {
+    return text_of(rig.log_in(*session, mechanism, "ann@here.test", std::string(kPassword), bindings));
+  };
+  EXPECT_EQ(log_in(sasl::Mechanism::scram_sha_256_plus), "unknown") << "not offered, not taken";
+  EXPECT_EQ(log_in(sasl::Mechanism::scram_sha_256), "granted ann@here.test");
 }
 
 TEST(Login, ACertificateIsItsOwnNameAndNobodyElses) {

@@ -118,6 +118,7 @@ struct Server::Inside {
                                                         .scope = *scope,
                                                         .plaintext_auth = listen.cleartext == pop3::Cleartext::allowed,
                                                         .scram_sha_1 = listen.scram_sha_1,
+                                                        .scram_plus = listen.scram_plus,
                                                         .metrics = LoginMetrics(doors.metrics, name_of(listen.service)),
                                                         .drain = &draining}))
         .get();

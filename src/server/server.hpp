@@ -64,7 +64,8 @@ struct Listen {
   Duration greeting_delay{};                                   ///< of an smtp listener
   pop3::Cleartext cleartext = pop3::Cleartext::refused;        ///< of a submission or pop3 listener
   bool scram_sha_1 = false;                                    ///< of a submission or pop3 listener: it is offered
-  Handler handler;                                             ///< of an http listener
+  bool scram_plus = false;  ///< of a submission or pop3 listener: so are the -PLUS mechanisms
+  Handler handler;          ///< of an http listener
 };
 
 struct Settings {

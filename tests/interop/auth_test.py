@@ -74,10 +74,11 @@ def scram(client, mechanism, login, password, binding=None, flag="n"):
 
 class LoginCase(TestCase):
     plain = ""
+    smtp = ""
 
     @classmethod
     def prepare(cls):
-        cls.config = {"sections": SECTIONS.format(plain=cls.plain)}
+        cls.config = {"sections": SECTIONS.format(plain=cls.plain), "smtp": cls.smtp}
 
     def submission(self, source=OWNER, secured=True):
         client = smtplib.SMTP("127.0.0.1", self.server.ports["submission"], local_hostname="client.test", timeout=PATIENCE_SECONDS,
@@ -108,7 +109,7 @@ class OverTls(LoginCase):
 
     def test_what_is_offered(self):
         self.assertEqual(self.submission().esmtp_features["auth"].split(),
-                         ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"])
+                         ["SCRAM-SHA-256", "PLAIN", "LOGIN"])
 
     def test_plain_and_login_by_smtplib(self):
         for name in ("PLAIN", "LOGIN"):
@@ -140,14 +141,12 @@ class OverTls(LoginCase):
                    ALICE, "--auth-password", "wrong", "--from", ALICE, "--to", BOB)
         self.assertIn("535 5.7.8", done.stdout)
 
-    def test_scram_with_and_without_channel_binding(self):
-        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"):
-            with self.subTest(mechanism=mechanism):
-                self.assertEqual(scram(self.submission(), mechanism, ALICE, self.password())[0], 235)
-                self.assertEqual(scram(self.submission(), mechanism, ALICE, "wrong")[0], 535)
-        client = self.submission()
-        self.assertEqual(scram(client, "SCRAM-SHA-256-PLUS", ALICE, self.password(), binding=b"somebody in the middle")[0], 535)
-        self.assertEqual(scram(client, "SCRAM-SHA-256", ALICE, self.password(), flag="y")[0], 535, "robbed of channel binding")
+    def test_scram(self):
+        for flag in "ny":
+            with self.subTest(flag=flag):
+                self.assertEqual(scram(self.submission(), "SCRAM-SHA-256", ALICE, self.password(), flag=flag)[0], 235)
+                self.assertEqual(scram(self.submission(), "SCRAM-SHA-256", ALICE, "wrong", flag=flag)[0], 535)
+        self.assertEqual(scram(self.submission(), "SCRAM-SHA-256-PLUS", ALICE, self.password())[0], 504, "not offered, not taken")
 
     def test_what_is_refused_and_how(self):
         client = self.submission()
@@ -166,7 +165,7 @@ class OverTls(LoginCase):
     def test_pop3_over_tls(self):
         client = poplib.POP3_SSL("127.0.0.1", self.server.ports["pop3s"], context=ANYBODY, timeout=PATIENCE_SECONDS)
         self.addCleanup(client.close)
-        self.assertIn("SCRAM-SHA-256-PLUS", client.capa()["SASL"])
+        self.assertEqual(client.capa()["SASL"], ["SCRAM-SHA-256", "PLAIN", "LOGIN"])
         with self.assertRaisesRegex(poplib.error_proto, r"-ERR \[AUTH\]"):
             client.user(BOB), client.pass_("wrong")
         client.user(BOB)
@@ -182,6 +181,26 @@ class OverTls(LoginCase):
         self.assertEqual(self.submission().docmd(plain(f"carol@{DOMAIN}", "a password"))[0], 535)
         self.command("account", "enable", f"carol@{DOMAIN}")
         self.assertEqual(self.submission().docmd(plain(f"carol@{DOMAIN}", "a password"))[0], 235)
+
+
+class ChannelBinding(LoginCase):
+    smtp = "scram_plus = true"
+
+    def test_what_is_offered(self):
+        offered = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        self.assertEqual(self.submission().esmtp_features["auth"].split(), offered)
+        client = poplib.POP3_SSL("127.0.0.1", self.server.ports["pop3s"], context=ANYBODY, timeout=PATIENCE_SECONDS)
+        self.addCleanup(client.close)
+        self.assertEqual(client.capa()["SASL"], offered)
+
+    def test_scram_with_and_without(self):
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"):
+            with self.subTest(mechanism=mechanism):
+                self.assertEqual(scram(self.submission(), mechanism, ALICE, self.password())[0], 235)
+                self.assertEqual(scram(self.submission(), mechanism, ALICE, "wrong")[0], 535)
+        client = self.submission()
+        self.assertEqual(scram(client, "SCRAM-SHA-256-PLUS", ALICE, self.password(), binding=b"somebody in the middle")[0], 535)
+        self.assertEqual(scram(client, "SCRAM-SHA-256", ALICE, self.password(), flag="y")[0], 535, "robbed of channel binding")
 
 
 class Guessers(LoginCase):

@@ -206,7 +206,7 @@ class ToOurOwn(Out):
     def prepare(cls):
         cls.keys = keys = authority(cls.folder / "keys")
         listen = "".join(f'[[listen]]\nservice = "{service}"\naddress = "127.0.0.1:0"\n' for service in ("submission", "submissions"))
-        cls.provider = Postrider(cls.folder / "provider", domain=cls.PROVIDER,
+        cls.provider = Postrider(cls.folder / "provider", domain=cls.PROVIDER, smtp="scram_plus = true",
                                  sections=listen + f'[tls]\ncertificate = "{keys}/right.pem"\nprivate_key = "{keys}/right.key"\n')
         cls.addClassCleanup(lambda: cls.provider.running and cls.provider.kill())
         cls.provider.start()
