@@ -45,6 +45,10 @@ void Session::State::run_command(std::string_view verb, std::string_view argumen
   });
   const bool is_http = iequals_ascii(verb, "GET") || iequals_ascii(verb, "POST");
   if (is_http && phase == Phase::authorization) return hang_up(out);  // a browser sent here (SECURITY §3, 29)
+  if (phase == Phase::authorization && ++commands_before_login > kCommandsBeforeLoginMax) {
+    say("-ERR too many commands without a login");  // else CAPA and USER would hold a place for ever
+    return hang_up(out);
+  }
   const auto* const rule = std::ranges::find_if(kRules, [v = verb](const Rule& r) { return iequals_ascii(r.verb, v); });
   if (rule == kRules.end()) {
     // 1939 §7 has APOP as optional: it needs the passwords themselves, and we keep hashes.

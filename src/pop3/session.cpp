@@ -31,7 +31,11 @@ Wait Session::waits_for() const {
   return state_->phase == State::Phase::authorization ? Wait::before_login : Wait::command;
 }
 bool Session::closed() const { return state_->is_over(); }
-Tally Session::tally() const { return {.errors = state_->errors, .failed_logins = state_->failed_logins}; }
+Tally Session::tally() const {
+  return {.errors = state_->errors,
+          .failed_logins = state_->failed_logins,
+          .commands_before_login = state_->commands_before_login};
+}
 
 void Session::start(Actions& out) { state_->ask(State::Question::connect, AskConnect{}, out); }
 

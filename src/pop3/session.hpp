@@ -24,6 +24,7 @@ inline constexpr std::size_t kReceivedOctetsMax = 64 * 1024;  // of one Received
 inline constexpr std::size_t kSendOctetsMax = 64 * 1024;      // of one Send
 inline constexpr unsigned kErrorsMax = 20;
 inline constexpr unsigned kFailedLoginsMax = 5;
+inline constexpr unsigned kCommandsBeforeLoginMax = 100;  // of a session, good ones too
 
 enum class Cleartext : std::uint8_t { refused, allowed };  ///< login without TLS (plaintext_auth)
 
@@ -128,6 +129,7 @@ enum class Wait : std::uint8_t { before_login, command };  ///< 60 s, 10 min
 struct Tally {
   unsigned errors = 0;
   unsigned failed_logins = 0;
+  unsigned commands_before_login = 0;
 };
 
 class Session {

@@ -28,6 +28,13 @@ Driver logged_in(Maildrop drop = two_messages()) {
   return driver;
 }
 
+Driver driver_with_commands(unsigned commands) {
+  Driver driver(kOpen, two_messages());
+  for (unsigned i = 0; i < commands; ++i) driver.feed(i % 2 == 0 ? "CAPA\r\n" : "USER ann\r\n");
+  driver.said();
+  return driver;
+}
+
 TEST(Session, GreetsWithoutATimestamp) {
   Driver driver(kOpen, {});
   EXPECT_EQ(driver.waits_for(), Wait::before_login);
@@ -258,6 +265,27 @@ TEST(Session, EndsAtTheTwentiethError) {
   }
   EXPECT_TRUE(driver.said().ends_with("-ERR unknown command\r\n-ERR too many errors\r\n"));
   EXPECT_TRUE(driver.hung_up());
+}
+
+TEST(Session, EndsAtAHundredCommandsWithoutALogin) {
+  Driver another = driver_with_commands(kCommandsBeforeLoginMax - 2);
+  another.feed(kLogin);
+  EXPECT_EQ(another.said(), kLoggedIn) << "a login ends the count";
+  another.feed("NOOP\r\n");
+  EXPECT_EQ(another.said(), "+OK\r\n");
+  Driver idle = driver_with_commands(kCommandsBeforeLoginMax);
+  EXPECT_FALSE(idle.closed());
+  idle.feed("USER ann\r\n");
+  EXPECT_EQ(idle.said(), "-ERR too many commands without a login\r\n");
+  EXPECT_TRUE(idle.hung_up());
+
+  Actions out;
+  Session behind_stls(kTlsOnly, Secured::by_stls,
+                      {.errors = 0, .failed_logins = 0, .commands_before_login = kCommandsBeforeLoginMax});
+  behind_stls.start(out);
+  behind_stls.step(Offered{}, out);
+  behind_stls.step(Received{"CAPA\r\n"}, out);
+  EXPECT_TRUE(behind_stls.closed()) << "a handshake forgets no commands";
 }
 
 TEST(Session, HangsUpOnHttp) {

@@ -25,7 +25,11 @@ struct Session::State {
   };
 
   State(Settings given, Secured how, Tally before)
-      : settings(std::move(given)), secured(how), errors(before.errors), failed_logins(before.failed_logins) {}
+      : settings(std::move(given)),
+        secured(how),
+        errors(before.errors),
+        failed_logins(before.failed_logins),
+        commands_before_login(before.commands_before_login) {}
 
   // Events.
   void on_offered(const Offered& event);
@@ -87,6 +91,7 @@ struct Session::State {
   bool wants_response = false;  // the next line is one to a challenge of AUTH
   unsigned errors;
   unsigned failed_logins;
+  unsigned commands_before_login;
   std::string mechanisms;  // that AUTH is offered with, by blanks
   LineBuffer input;
   std::string output;                // of this step, not yet an action
