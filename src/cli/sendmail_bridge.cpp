@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace postrider::cli {
 
@@ -55,11 +56,19 @@ int bridge_to_socket(const std::string& path) {
     (void)write_all(STDOUT_FILENO, "421 4.3.2 The mail server does not run, try again later\r\n");
     return kSendmailTryAgain;
   }
+  // What is there already waits for the greeting: who talks before it is sent away (5321 §3.1).
   std::array<pollfd, 2> ends{
-      {{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}, {.fd = server, .events = POLLIN, .revents = 0}}};
+      {{.fd = -1, .events = POLLIN, .revents = 0}, {.fd = server, .events = POLLIN, .revents = 0}}};
+  bool is_greeted = false;
   for (bool open = true; open;) {
-    if (::poll(ends.data(), ends.size(), -1) < 0 && errno != EINTR) break;
-    if (ends[1].revents != 0) open = copy(server, STDOUT_FILENO);
+    if (::poll(ends.data(), ends.size(), -1) < 0) {
+      if (errno != EINTR) break;
+      continue;
+    }
+    if (ends[1].revents != 0) {
+      open = copy(server, STDOUT_FILENO);
+      if (!std::exchange(is_greeted, true)) ends[0].fd = STDIN_FILENO;
+    }
     if (open && ends[0].revents != 0 && !copy(STDIN_FILENO, server)) {
       ends[0].fd = -1;  // the rest of the replies still comes
       if (::shutdown(server, SHUT_WR) != 0) open = false;

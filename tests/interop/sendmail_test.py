@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 
 from harness import BINARY, DOMAIN, PATIENCE_SECONDS, TestCase, main, need, temporary_folder, wait_until
@@ -88,8 +89,21 @@ class Sendmail(TestCase):
         self.arrived("by pipe")
 
     def test_everybody_may_use_the_socket(self):
-        self.assertTrue(self.call("sendmail", "-bs", stdin="QUIT\r\n", user=NOBODY).stdout.startswith(b"220 "))
+        for _ in range(20):  # what is on stdin from the start does not talk before the greeting
+            self.assertTrue(self.call("sendmail", "-bs", stdin="QUIT\r\n", user=NOBODY).stdout.startswith(b"220 "))
         self.assertEqual(self.call("sendmail", "nobody-here", stdin="Subject: x\n\nx\n", user=NOBODY).returncode, 67, "no drop file")
+
+    def test_one_user_does_not_take_all_sessions(self):
+        def greeting():
+            one = socket.socket(socket.AF_UNIX)
+            self.addCleanup(one.close)
+            one.settimeout(PATIENCE_SECONDS)
+            one.connect(str(self.server.folder / "data" / "submit.sock"))
+            return one.recv(3)
+        self.assertEqual([greeting() for _ in range(51)], [b"220"] * 50 + [b"421"])
+        self.done("-bv", "alice", user=NOBODY)
+        self.done("alice", stdin="Subject: by the drop directory\n\nx\n")
+        self.arrived("by the drop directory")
 
     def test_without_a_server_mail_waits_and_what_is_refused_comes_back(self):
         self.assertEqual(self.server.stop(), 0)
