@@ -236,11 +236,21 @@ struct Server::Inside {
            std::ranges::any_of(networks, [&](const net::Network4Or6& n) { return n.contains(stream.peer().address); });
   }
 
+  /// Where a user of this host is counted, as an address that nobody has (100::/64, 6666): so many sessions each.
+  static route::AddressOctets place_of_user(std::uint32_t user) {
+    route::AddressOctets place{1};
+    for (std::size_t i = 0; i < sizeof user; ++i) place.at(2 + i) = static_cast<std::uint8_t>(user >> (8 * i));
+    return place;
+  }
+
   /// A proxy's connection is nobody's until the client is named; the control socket is never full.
   [[nodiscard]] Result<gate::SessionCounts::Place> place_for(const Listen& listen, const net::Stream& stream) {
     const bool for_mail = brings_mail(listen.service);
     if (is_local(stream) && !for_mail) return gate::SessionCounts::Place();
     const std::size_t beyond = for_mail ? 0 : gate::kSessionsBeyond;
+    const std::optional<std::uint32_t> user =
+        listen.service == Service::submit ? stream.peer_user() : std::optional<std::uint32_t>();
+    if (user) return counts.enter(place_of_user(*user));
     if (is_local(stream) || is_from(listen.proxy_protocol_from, stream) || is_from(listen.xclient_from, stream))
       return counts.enter(std::nullopt, beyond);
     return counts.enter(stream.peer().address.octets(), beyond);
