@@ -18,7 +18,7 @@
 namespace postrider::net {
 namespace {
 
-constexpr std::size_t kIdleTlsOctetsMax = 15 * 1024;  // OpenSSL 3.0 alone: 13.9 KiB (docs/decisions/0015)
+constexpr std::size_t kIdleTlsOctetsMax = 15 * 1024;  // OpenSSL 3.0 alone: 13.8 KiB (docs/decisions/0015)
 constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 
 /// How a handshake ended at both ends.
