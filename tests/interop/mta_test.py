@@ -50,7 +50,8 @@ class To:
             added = got[:-len(content.replace(b"\r\n", b"\n"))].decode()
             self.assertIn(identifier, added)
             names = {line.partition(":")[0].lower() for line in added.splitlines() if line[:1] not in " \t"}
-            self.assertLessEqual(names, {"return-path", "delivered-to", "x-original-to", "received"})
+            self.assertLessEqual(names, {"return-path", "delivered-to", "x-original-to", "received", "dkim-signature"})
+            self.assertEqual(added.lower().count("dkim-signature:"), 2)  # of our domain, by RSA and Ed25519
             self.assertEqual(self.server.wait_outcome(identifier, "relayed")["reply"][:3], "250")
 
     def test_two_of_three_are_taken(self):
