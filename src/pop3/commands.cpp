@@ -150,7 +150,8 @@ void Session::State::quit(std::string_view /*arguments*/, Actions& out) {
   for (std::size_t i = 0; i < deleted.size(); ++i) {
     if (deleted[i]) question_of.indices.push_back(i);
   }
-  if (!question_of.indices.empty()) return ask(Question::deletion, std::move(question_of), out);  // 1939 §6
+  // 1939 §6: also without deletions, so that the maildrop is free when the client hears of the end.
+  if (phase == Phase::transaction) return ask(Question::deletion, std::move(question_of), out);
   say("+OK bye");
   hang_up(out);
 }

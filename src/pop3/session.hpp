@@ -111,7 +111,7 @@ struct Fetch {
 };
 struct Continue {};      ///< question: the next chunk
 struct StopFetching {};  ///< the engine needs no more of this message
-/// Question: delete these for good, then answer Deleted.
+/// Question of QUIT: delete these (maybe none) for good and give the maildrop free, then answer Deleted.
 struct DeleteMessages {
   std::vector<std::size_t> indices;
 };

@@ -73,6 +73,7 @@ class Maildrop final : public Pop3Answers {
       reader_.reset();
     } else if (auto* const deletions = std::get_if<pop3::DeleteMessages>(&action)) {
       const bool all = co_await delete_messages(std::move(deletions->indices));
+      lock_.reset();  // whoever hears that we have ended may come again at once
       answer = pop3::Deleted{.all = all};
     }
     co_return answer;

@@ -1,8 +1,11 @@
 #include "server/signing.hpp"
 
 #include "core/await.hpp"
+#include "core/text.hpp"
+#include "mail/header_section.hpp"
 #include "trust/dkim_sign.hpp"
 
+#include <algorithm>
 #include <list>
 #include <map>
 #include <mutex>
@@ -62,6 +65,28 @@ struct Job {
   WallTime at;
 };
 
+/// The content was signed with that key when it came by before: a circle, or a relay network behind a submission.
+bool is_signed(const mail::HeaderSection& section, const mail::Domain& domain, std::string_view selector) {
+  return std::ranges::any_of(section.fields, [&](const mail::HeaderField& field) {
+    if (!iequals_ascii(field.name, "DKIM-Signature")) return false;
+    bool same_domain = false;
+    bool same_selector = false;
+    for (const std::string_view tag : split(field.value, ';')) {
+      const auto [name, value] = split_once(tag, '=');
+      if (trimmed(name) == "d") same_domain = iequals_ascii(trimmed(value), domain.text());
+      if (trimmed(name) == "s") same_selector = iequals_ascii(trimmed(value), selector);
+    }
+    return same_domain && same_selector;
+  });
+}
+
+Result<mail::HeaderSection> section_of(std::string_view header_section) {
+  mail::HeaderCollector collector;
+  const Result<void> collected = collector.append(header_section);
+  if (!collected) return fail(collected);
+  return std::move(collector).finish();
+}
+
 Result<std::string> sign_by_all(const Job& job) {
   const Result<trust::DkimHeader> header = trust::DkimHeader::choose(job.header_section);
   if (!header) return fail(header);
@@ -93,7 +118,10 @@ Signing::~Signing() = default;
 Task<Result<std::string>> Signing::sign(mail::Domain domain, std::string header_section, std::string body_hash) {
   Result<std::vector<directory::DkimKey>> keys = co_await state_->keys->of(domain);
   if (!keys) co_return fail(keys);
-  std::erase_if(*keys, [](const directory::DkimKey& key) { return !key.active; });
+  const Result<mail::HeaderSection> section = section_of(header_section);
+  if (!section) co_return fail(section);
+  std::erase_if(
+      *keys, [&](const directory::DkimKey& key) { return !key.active || is_signed(*section, domain, key.selector); });
   if (keys->empty()) co_return std::string();
   Job job{.parsed = state_->parsed,
           .domain = std::move(domain),

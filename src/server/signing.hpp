@@ -18,10 +18,10 @@ class Signing {
   Signing(directory::DkimKeys* keys, Workers* workers, Clock* clock);
   ~Signing();
   /// The DKIM-Signature fields, each with its CRLF, to stand above the message: one by every key of `domain` that is in
-  /// use; empty where it has none. `header_section`: the fields as they go out, each with its CRLF, without the empty
-  /// line; fields that are added later (trace fields) are not signed. `body_hash`: of trust::DkimBodyHash.
-  /// Errors  transient, corrupt: from the store; exhausted: too much to do; malformed: there is not exactly one From;
-  /// too_long: over a limit of mail/header_section.hpp.
+  /// use that has not signed it before; empty where there is none. `header_section`: the fields as they go out, each
+  /// with its CRLF, without the empty line; fields that are added later (trace fields) are not signed. `body_hash`: of
+  /// trust::DkimBodyHash. Errors  transient, corrupt: from the store; exhausted: too much to do; malformed: there is
+  /// not exactly one From; too_long: over a limit of mail/header_section.hpp.
   [[nodiscard]] Task<Result<std::string>> sign(mail::Domain domain, std::string header_section, std::string body_hash);
 
  private:

@@ -226,7 +226,7 @@ class ToOurOwn(Out):
         since, sender = self.provider.mark(), self.sender(way, name)
         tls = self.relayed(self.BOB, message(f"{way} {name}", From=sender), sender)
         self.assertRegex(tls, VERIFIED)
-        login = self.provider.wait_event("auth.succeeded", since)
+        login = self.provider.wait_event("auth.succeeded", since, account=self.ANN)
         self.assertEqual((login["account"], login["mechanism"], login["tls"]), (self.ANN, mechanism, "TLSv1.3"))
         self.provider.wait_event("delivery.attempt", since, outcome="delivered")
         mail = next(mail for mail in self.provider.messages("bob") if f"Subject: {way} {name}\r\n".encode() in mail)
