@@ -98,12 +98,12 @@ TEST(Signing, SignsByEveryKeyThatIsInUseOnAWorker) {
 
 TEST(Signing, WhatComesByAgainIsNotSignedAgain) {
   Rig rig;
-  rig.add("one");
+  rig.add("one", trust::DkimAlgorithm::ed25519_sha256);
   const std::string header(kHeader);
   const std::string once = rig.sign(header).value();
   ASSERT_EQ(signatures(once).size(), 1U);
   EXPECT_EQ(rig.sign(once + header).value(), "") << "a circle does not grow";
-  rig.add("two");
+  rig.add("two", trust::DkimAlgorithm::ed25519_sha256);
   EXPECT_EQ(signatures(rig.sign(once + header).value()).size(), 1U) << "by the other key only";
   const std::string foreign = "DKIM-Signature: v=1; d=away.test; s=one; b=x\r\n";
   EXPECT_EQ(signatures(rig.sign(foreign + header).value()).size(), 2U) << "another domain's is no signature of ours";
