@@ -48,6 +48,8 @@ def protected_postrider(folder, chain, sections=""):
 
 def pairs_of(folder, build, count, unit, **load):
     """Interleaved pairs of the same load on both sides."""
+    folder = folder / f"tls-{unit}"
+    folder.mkdir(mode=0o755)
     chain = certificate(folder)
     postrider = protected_postrider(folder / "postrider", chain, HOLD)
     postfix = Postfix(folder / "postfix", POSTFIX.format(chain=chain), processes="200")
