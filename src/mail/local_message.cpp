@@ -92,7 +92,12 @@ class DomainFinder {
   std::size_t skip_quoted() {
     std::size_t end = at_ + 1;
     while (end < value_.size() && value_[end] != '"') end += value_[end] == '\\' ? 2 : 1;
-    end = std::min(end + 1, value_.size());
+    if (end >= value_.size()) {  // it never ends, so it is no address
+      if (!closed_) words_ += 2;
+      at_ = value_.size();
+      return at_;
+    }
+    ++end;
     if (closed_) at_ = end;
     return end;
   }

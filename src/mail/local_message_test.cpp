@@ -31,7 +31,9 @@ TEST(WithDomains, CompletesWhatHasNoDomain) {
       {"", ""},
       {" ann <", " ann <"},
       {" (never ends", " (never ends"},
-      {" \"never ends", " \"never ends@here.test"},
+      {" \"never ends", " \"never ends"},
+      {" ann <b> \"never ends\r\n", " ann <b@here.test> \"never ends\r\n"},
+      {" \"never ends\r\n", " \"never ends\r\n"},
       {" <ann> bob", " <ann@here.test> bob"},
       {" a@b@c", " a@b@c"},
   };
