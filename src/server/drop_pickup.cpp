@@ -5,6 +5,7 @@
 #include "server/events.hpp"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,13 +122,15 @@ class Pickup {
     if (!dropped && dropped.error().code == Error::not_found) co_return;
     if (!dropped) {
       const bool is_busy = dropped.error().code == Error::exhausted;
-      co_await end(name, {.fate = is_busy ? Fate::kept : Fate::put_aside, .why = describe(dropped.error())});
+      Outcome unread{.fate = is_busy ? Fate::kept : Fate::put_aside, .why = describe(dropped.error())};
+      co_await end(std::move(name), std::move(unread));
       co_return;
     }
     Result<DropFile> file = decode_drop(dropped->octets);
     dropped->octets = {};
     if (!file) {
-      co_await end(name, {.fate = Fate::put_aside, .why = describe(file.error())});
+      Outcome unreadable{.fate = Fate::put_aside, .why = describe(file.error())};
+      co_await end(std::move(name), std::move(unreadable));
       co_return;
     }
     Submission submission(service_, dropped->user, name);
@@ -138,9 +141,11 @@ class Pickup {
 
   Task<void> end(std::string name, Outcome outcome) {
     if (outcome.fate == Fate::taken) {
-      co_await remove(name);
+      told_.erase(name);
+      co_await remove(std::move(name));
       co_return;
     }
+    if (outcome.fate == Fate::kept && !tell_once(name)) co_return;
     if (outcome.fate == Fate::put_aside) {
       std::move_only_function<Result<void>()> move = [directory = directory_, name] {
         return directory->put_aside(name);
@@ -150,6 +155,12 @@ class Pickup {
     }
     service_->events->emit(DropRefused{
         .file = name, .what = outcome.fate == Fate::kept ? "kept" : "put aside", .why = std::move(outcome.why)});
+  }
+
+  /// A file that stays is looked at every kDropLook: the log hears of it once.
+  bool tell_once(const std::string& name) {
+    if (told_.size() >= kDropNamesMax) told_.clear();
+    return told_.insert(name).second;
   }
 
   /// Only when the file is gone for good may the message with that name be accepted again.
@@ -165,6 +176,7 @@ class Pickup {
   const SmtpService* service_;
   DropDirectory* directory_;
   Workers* workers_;
+  std::set<std::string> told_;  // names of files that are kept
 };
 
 }  // namespace
