@@ -41,7 +41,7 @@ Task<void> say_who(Clock* clock, Stream stream) {
 class Site {
  public:
   Site() {
-    ::mkdtemp(folder_.data());
+    check(::mkdtemp(folder_.data()) != nullptr, "test: a folder");
     const net::SelfSigned made = net::make_self_signed({"mx.here.test"}, world_.clock.wall()).value();
     std::ofstream(folder_ + "/c.pem") << made.certificate;
     std::ofstream(folder_ + "/k.pem") << made.private_key;
